@@ -1,0 +1,51 @@
+# Needs Python 3.11 to 3.13 and make. `make` alone says what there is.
+SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
+	$$name -c '$(SUITABLE)' >/dev/null 2>&1 && command -v $$name && break; done)
+BIN := .venv/bin
+
+.PHONY: help run test quick lint install lock pipeline clean
+help:
+	@echo "make run      train, judge and push the Auto MPG model on its sample data (sets everything up first)"
+	@echo "make test     lint, type-check and test everything"
+	@echo "make quick    the tests that take seconds"
+	@echo "make lint     ruff, mypy and import-linter"
+	@echo "make install  the virtual environment in .venv, as requirements.lock pins it"
+	@echo "make lock     resolve requirements.lock anew from pyproject.toml"
+	@echo "make pipeline compile pipeline.yaml"
+	@echo "make clean    remove .venv, runs, serving and caches"
+
+run: install
+	@$(BIN)/sluice run auto_mpg
+
+test: lint
+	$(BIN)/python -m pytest
+
+quick: install
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+install: .venv/installed
+
+.venv/installed: requirements.lock
+	@"$(PYTHON)" -c '$(SUITABLE)' 2>/dev/null || { echo "Sluice needs Python 3.11, 3.12 or 3.13. Found: $$("$(PYTHON)" --version 2>&1 | tail -1). Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "Setting up .venv with $$("$(PYTHON)" --version): about 210 packages, once (two to five minutes)."
+	@"$(PYTHON)" -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: install
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml --output-file requirements.lock
+
+pipeline: install
+	$(BIN)/sluice compile
+
+clean:
+	rm -rf .venv runs serving dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,13 @@
+"""How Beam runs: in this process unless the user names another runner."""
+
+from __future__ import annotations
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+# Always named: Beam's own default first looks for a binary on the internet.
+IN_PROCESS = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+
+
+def pipeline_options(beam_args: list[str]) -> PipelineOptions:
+    named = any(arg == "--runner" or arg.startswith("--runner=") for arg in beam_args)
+    return PipelineOptions(beam_args if named else [*beam_args, f"--runner={IN_PROCESS}"])

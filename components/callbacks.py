@@ -1,0 +1,120 @@
+"""What happens between epochs: progress, resumption after a kill, and the ratio of validation to training loss."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from components.progress import say
+
+
+class Progress(keras.callbacks.Callback):
+    """Says each epoch's numbers, and within a long epoch how far it is."""
+
+    def __init__(self, epochs: int, steps: int) -> None:
+        super().__init__()
+        self.epochs, self.steps = epochs, steps
+        self.epoch, self.said = 0, 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        if time.monotonic() - self.said > 2:
+            self._say(f"step {batch + 1}/{self.steps}", {"loss": (logs or {}).get("loss", float("nan"))})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if time.monotonic() - self.said > 0.2 or epoch + 1 == self.epochs:
+            self._say("", logs or {})
+
+    def _say(self, where: str, numbers: dict[str, float]) -> None:
+        said = [f"epoch {self.epoch + 1}/{self.epochs}", *([where] if where else [])]
+        shown = {name: value for name, value in numbers.items() if name != "learning_rate"}
+        say("  ".join(said + [f"{name} {value:.4g}" for name, value in shown.items()]))
+        self.said = time.monotonic()
+
+
+class LossRatio(keras.callbacks.Callback):
+    """Adds val_loss / loss to the curves: above 1 and rising is overfitting."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if logs and logs.get("val_loss") is not None and logs["loss"]:
+            logs["val_loss_ratio"] = logs["val_loss"] / logs["loss"]
+
+
+class Resume(keras.callbacks.Callback):
+    """Keeps everything a killed fit needs to go on after its last finished epoch, as if it had never stopped."""
+
+    def __init__(self, directory: Path, early: keras.callbacks.EarlyStopping | None) -> None:
+        super().__init__()
+        self.directory, self.early = directory, early
+        self.history: dict[str, list[float]] = {}
+        self.epoch = 0
+        self.stopped = False
+        self._watching: dict[str, Any] = {}
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, whose weights the model ends with."""
+        return int(self.early.best_epoch) + 1 if self.early else self.epoch
+
+    def restore(self, model: keras.Model) -> int:
+        """Put the last finished epoch's state into the built and compiled model; gives the epochs done."""
+        path = self.directory / "state.npz"
+        if not path.exists():
+            return 0
+        with np.load(path, allow_pickle=False) as saved:
+            meta = json.loads(str(saved["meta"]))
+            for i, variable in enumerate(_variables(model)):
+                variable.assign(saved[f"v{i}"])
+            best = [saved[f"b{i}"] for i in range(meta["best_weights"])]
+        self.history, self.epoch, self.stopped = meta["history"], meta["epoch"], meta["stopped"]
+        self._watching = {**meta["watching"], "best_weights": best or None}
+        if self.early is not None:
+            self.on_train_begin()
+        if best and (self.stopped or self.epoch >= meta["epochs"]):
+            model.set_weights(best)
+        say(f"resuming after epoch {self.epoch}")
+        return self.epoch
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        for name, value in self._watching.items():
+            setattr(self.early, name, value)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.epoch, self.stopped = epoch + 1, bool(self.model.stop_training)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+        self._save()
+
+    def _save(self) -> None:
+        best = (self.early.best_weights or []) if self.early else []
+        watching: dict[str, Any] = {}
+        if self.early is not None:
+            watching = {"best": float(self.early.best), "wait": self.early.wait, "best_epoch": self.early.best_epoch}
+        meta = {
+            "epoch": self.epoch,
+            "epochs": self.params["epochs"],
+            "stopped": self.stopped,
+            "history": self.history,
+            "best_weights": len(best),
+            "watching": watching,
+        }
+        arrays = {f"v{i}": variable.numpy() for i, variable in enumerate(_variables(self.model))}
+        arrays |= {f"b{i}": np.asarray(weights) for i, weights in enumerate(best)}
+        self.directory.mkdir(parents=True, exist_ok=True)
+        temporary = self.directory / "next.npz"
+        with temporary.open("wb") as file:
+            np.savez(file, meta=json.dumps(meta), **arrays)
+        temporary.replace(self.directory / "state.npz")
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """Everything that training changes: weights, states of random layers, the optimizer's slots; not the metrics."""
+    metrics = {id(variable) for variable in model.metrics_variables}
+    return [v for v in model.variables if id(v) not in metrics] + list(model.optimizer.variables)

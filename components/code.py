@@ -1,0 +1,136 @@
+"""What a step's code is: the sources it reaches by imports, read without importing, and the libraries below them."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from tasks import InputError
+
+ROOT = Path(__file__).parent.parent
+OURS = ("pipelines", "components", "tasks", "transforms")
+SLOW = frozenset({"tensorflow", "keras", "tensorflow_transform", "tensorflow_hub"})
+LIBRARIES = (
+    "apache-beam", "keras", "kfp", "matplotlib", "numpy", "pandas", "protobuf", "pyarrow", "scikit-learn",
+    "tensorflow", "tensorflow-datasets", "tensorflow-hub", "tensorflow-transform", "tfx-bsl",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Module:
+    """A source file, and the dotted names it imports, ours and others'."""
+
+    path: Path
+    sha256: str
+    imports: frozenset[str]
+
+
+def code_hash(*modules: str, root: Path = ROOT) -> str:
+    """One hash over the sources that these modules reach, Python's version and the libraries' versions."""
+    everything = {**sources(*modules, root=root), **libraries()}
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def sources(*modules: str, root: Path = ROOT) -> dict[str, str]:
+    """The sha256 of each of our files that these modules reach, by its path below the root."""
+    return {
+        module.path.relative_to(root).as_posix(): module.sha256
+        for _, module in sorted(_closure(modules, OURS[1:], root).items())
+    }
+
+
+@functools.cache
+def libraries() -> Mapping[str, str]:
+    """The versions of what can change a step's results without a change of ours."""
+    versions = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = ""
+    return versions
+
+
+def heavy(*modules: str, root: Path = ROOT) -> bool:
+    """Whether these modules, or what they reach within the components, import TensorFlow or what is built on it."""
+    return not SLOW.isdisjoint(externals(*modules, root=root))
+
+
+def externals(*modules: str, root: Path = ROOT) -> set[str]:
+    """The foreign packages that these modules, or what they reach within the components, import."""
+    reached = _closure(modules, ("components",), root).values()
+    roots = {name.partition(".")[0] for module in reached for name in module.imports}
+    return roots | {name.partition(".")[0] for name in modules if name.partition(".")[0] not in OURS}
+
+
+def exists(module: str, root: Path = ROOT) -> bool:
+    """Whether the dotted name is a module or package of ours."""
+    return module.partition(".")[0] in OURS and _file(module, root) is not None
+
+
+def imported(source: str, package: str = "") -> frozenset[str]:
+    """The dotted names that a source imports anywhere but under TYPE_CHECKING; `from a import b` names a and a.b."""
+    return frozenset(_names(ast.parse(source), package))
+
+
+def _closure(modules: Iterable[str], within: tuple[str, ...], root: Path) -> dict[str, Module]:
+    found: dict[str, Module] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name.partition(".")[0] not in within:
+            continue
+        if parent := name.rpartition(".")[0]:
+            waiting.append(parent)
+        if (path := _file(name, root)) is not None:
+            found[name] = _read(path, name if path.name == "__init__.py" else parent)
+            waiting.extend(found[name].imports)
+    return found
+
+
+def _file(module: str, root: Path) -> Path | None:
+    path = root.joinpath(*module.split("."))
+    candidates = (path.with_suffix(".py"), path / "__init__.py")
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+@functools.cache
+def _read(path: Path, package: str) -> Module:
+    content = path.read_bytes()
+    try:
+        imports = imported(content.decode(), package)
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path} is not Python that can be read: {error}. Expected a module without errors."
+        ) from error
+    return Module(path, hashlib.sha256(content).hexdigest(), imports)
+
+
+def _names(tree: ast.AST, package: str) -> Iterator[str]:
+    for node in _running(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING:`, which never run."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            continue
+        if not isinstance(child, ast.expr):
+            yield from _running(child)

@@ -1,0 +1,140 @@
+"""Evaluation: the exported model on raw test rows, beside the serving one, and the gate's verdict on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+import tasks
+from components import destination as destination_
+from components import gate
+from components import metrics as metrics_
+from components import predictions as predictions_
+from components import report as report_
+from components.files import read_json, tree_hash, write_json
+from components.parsing import served_rows
+from components.preprocessing import Preprocessing, model_inputs
+from components.progress import say
+from tasks import METRICS, Task
+
+CLOSE = 1e-5
+COMPARED = 1024
+SHOWN = 48
+
+
+class Evaluated(NamedTuple):
+    blessed: bool
+    reasons: list[str]
+
+
+def run(
+    *,
+    task: str,
+    model_name: str,
+    data: str,
+    destination: str,
+    champion: str,
+    examples: str,
+    statistics: str,
+    anomalies: str,
+    transform_graph: str,
+    model: str,
+    predictions: str,
+    metrics: dict[str, Any],
+    blessing: str,
+    report: str,
+) -> Evaluated:
+    definition = tasks.get(task)
+    served = predictions_.ServedModel(Path(model) / "serving")
+    say("comparing the served path with the trained path")
+    equality = prove_equal(definition, model_name, served, examples, transform_graph, model)
+    rival = load_champion(destination, task, champion)
+    Path(predictions).parent.mkdir(parents=True, exist_ok=True)
+    rows = predictions_.write(definition, served, rival, examples, predictions)
+
+    say("judging")
+    frame = pd.read_parquet(predictions)
+    document = verdict(
+        definition,
+        frame,
+        task=task,
+        model_name=model_name,
+        model_sha256=tree_hash(Path(model) / "serving"),
+        champion=champion,
+        rows=rows,
+        equality=equality,
+    )
+    metrics.update({name: value for name, value in document["metrics"].items() if value is not None})
+    write_json(Path(blessing), document)
+    say("writing the report")
+    report_.write(
+        report,
+        task=definition,
+        model_name=model_name,
+        data=data,
+        blessing=document,
+        statistics=read_json(Path(statistics)),
+        anomalies=read_json(Path(anomalies)),
+        history=read_json(Path(model) / "history.json"),
+        training=read_json(Path(model) / "training.json"),
+        predictions=frame,
+        samples=predictions_.some_rows(definition, examples, SHOWN),
+    )
+    return Evaluated(document["blessed"], document["reasons"])
+
+
+def verdict(task: Task, frame: pd.DataFrame, **facts: Any) -> dict[str, Any]:
+    """The blessing: every bar against the metrics of both models on the same rows."""
+    champion = metrics_.score(task.kind, frame["label"], frame["champion"]) if "champion" in frame else None
+    values = metrics_.table(task.kind, frame)
+    judged = gate.judge(task.gate, METRICS[task.kind], values, champion)
+    return gate.blessing(
+        judged,
+        metrics=values,
+        champion_metrics=champion,
+        slices=metrics_.slices(task.kind, frame, task.slices),
+        **facts,
+    )
+
+
+def load_champion(destination: str, task: str, champion: str) -> predictions_.ServedModel | None:
+    """The serving model, or nothing where there is none; one that cannot be read stops the run."""
+    if not champion:
+        return None
+    number = int(champion.partition(":")[0])
+    version = next((v for v in destination_.versions(destination, task) if v.number == number), None)
+    if version is None:
+        raise ValueError(f"The champion, version {number} of {task}, is no longer in {destination!r}. Run again.")
+    try:
+        return predictions_.ServedModel(version.path)
+    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"The champion at {str(version.path)!r} cannot be loaded, so the new model cannot be compared with it: "
+            f"{error}. Mend or remove that version, then run again."
+        ) from error
+
+
+def prove_equal(
+    task: Task, model_name: str, served: predictions_.ServedModel, examples: str, transform_graph: str, model: str
+) -> dict[str, Any]:
+    """The same rows through the transform graph and the Keras model, and through the exported signature."""
+    trained = keras.saving.load_model(Path(model) / "model.keras", compile=False)
+    preprocessing = Preprocessing(transform_graph)
+    main = task.models[model_name].outputs[0]
+    for requests, features, _, _ in served_rows(task, examples, "test", COMPARED):
+        tensors = {name: tf.constant(values) for name, values in features.items()}
+        answer = trained(model_inputs(trained, preprocessing.dense(tensors)), training=False)
+        expected = np.asarray(answer[main] if isinstance(answer, dict) else answer, np.float32)
+        received = served(requests)[predictions_.main_output(task)].reshape(expected.shape)
+        if not np.allclose(received, expected, rtol=CLOSE, atol=CLOSE, equal_nan=True):
+            raise RuntimeError(
+                "The exported model does not answer as the trained one does. Expected equal predictions to "
+                f"{CLOSE:g}. Received: a difference of {np.abs(received - expected).max():g} in {len(requests)} rows."
+            )
+        return {"rows": len(requests), "largest_difference": float(np.abs(received - expected).max())}
+    return {"rows": 0, "largest_difference": 0.0}

@@ -1,0 +1,71 @@
+"""The 64-bit content hash of a row, from which its split follows. Stable for ever: splits and caches rest on it.
+
+The definition, on unsigned 64-bit integers:
+
+    row   = 0x9E3779B97F4A7C15; then for each feature, sorted by name: row = mix(row XOR value)
+    mix   = the finaliser of SplitMix64
+    value = number:   the bits of the nearest float32, -0 as 0
+            integer:  its two's complement
+            text, bytes: the first 8 bytes, little-endian, of their BLAKE2b-64
+            missing:  0x6D697373696E6721
+
+The label is no part of it, nor are the names of the features and the format that the row came in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+START = np.uint64(0x9E3779B97F4A7C15)
+MISSING = np.uint64(0x6D697373696E6721)
+
+
+def row_ids(features: Mapping[str, pa.Array], count: int) -> np.ndarray:
+    """The hash of each of `count` rows of typed columns, as uint64."""
+    rows = np.full(count, START, np.uint64)
+    for name in sorted(features):
+        rows = mix(rows ^ value_bits(features[name]))
+    return rows
+
+
+def mix(values: np.ndarray) -> np.ndarray:
+    """Every bit of the input moves every bit of the output; one to one."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def value_bits(values: pa.Array) -> np.ndarray:
+    """What a column contributes to each row's hash."""
+    if pa.types.is_float32(values.type):
+        numbers = values.fill_null(0).to_numpy(zero_copy_only=False).astype(np.float32) + np.float32(0)
+        bits = numbers.view(np.uint32).astype(np.uint64)
+    elif pa.types.is_int64(values.type):
+        bits = values.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64).view(np.uint64)
+    else:
+        bits = _digests(values)
+    if values.null_count:
+        bits = np.where(values.is_null().to_numpy(zero_copy_only=False), MISSING, bits)
+    return bits
+
+
+def _digests(values: pa.Array) -> np.ndarray:
+    coded = values.cast(pa.binary()).dictionary_encode()
+    digests = [_digest(value) for value in coded.dictionary.to_pylist()] or [0]
+    return np.array(digests, np.uint64)[coded.indices.fill_null(0).to_numpy(zero_copy_only=False)]
+
+
+def _digest(value: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
+
+
+def splits_of(ids: np.ndarray, shares: tuple[float, float, float]) -> np.ndarray:
+    """0 for train, 1 for eval, 2 for test: where the hash falls among the shares, whatever other rows there are."""
+    position = (ids >> np.uint64(11)) * 2.0**-53
+    train, held_out, test = shares
+    total = train + held_out + test
+    return (position >= train / total).astype(np.int8) + (position >= (train + held_out) / total)

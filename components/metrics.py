@@ -1,0 +1,112 @@
+"""Metrics from the columns of predictions, by scikit-learn; None is a metric that these rows cannot have."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn import metrics as sk
+from sklearn.exceptions import UndefinedMetricWarning
+
+from tasks import Kind
+
+Array = NDArray[Any]
+Metric = Callable[[Array, Array], float]
+Scores = dict[str, float | None]
+
+
+def _r2(label: Array, prediction: Array) -> float:
+    return float(sk.r2_score(label, prediction)) if np.ptp(label) else math.nan
+
+
+def _log_loss(label: Array, prediction: Array) -> float:
+    # In float32 a certain and wrong prediction counts as 1e-7, as Keras does it, whatever the file's type.
+    classes = range(prediction.shape[1] if prediction.ndim == 2 else 2)
+    return float(sk.log_loss(label, prediction.astype(np.float32), labels=list(classes)))
+
+
+def _of_class(metric: Callable[..., float], **options: Any) -> Metric:
+    """A metric of the predicted class rather than its probability."""
+
+    def compute(label: Array, prediction: Array) -> float:
+        chosen = prediction.argmax(axis=1) if prediction.ndim == 2 else prediction > 0.5
+        return metric(label, chosen.astype(np.int64), **options)
+
+    return compute
+
+
+METRICS: Mapping[Kind, Mapping[str, Metric]] = {
+    "regression": {
+        "mae": sk.mean_absolute_error,
+        "mse": sk.mean_squared_error,
+        "rmse": sk.root_mean_squared_error,
+        "r2": _r2,
+    },
+    "binary": {
+        "accuracy": _of_class(sk.accuracy_score),
+        "auc": sk.roc_auc_score,
+        "log_loss": _log_loss,
+        "precision": _of_class(sk.precision_score, zero_division=np.nan),
+        "recall": _of_class(sk.recall_score, zero_division=np.nan),
+    },
+    "classes": {
+        "accuracy": _of_class(sk.accuracy_score),
+        "log_loss": _log_loss,
+        "macro_f1": _of_class(sk.f1_score, average="macro", zero_division=0.0),
+    },
+}
+
+
+def score(kind: Kind, label: Any, prediction: Any) -> Scores:
+    """Every metric of the kind; all None when there are no rows, or a prediction is not finite."""
+    label, prediction = np.asarray(label), matrix(prediction)
+    if len(label) == 0 or not np.isfinite(prediction).all():
+        return dict.fromkeys(METRICS[kind])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)  # undefined is None below
+        return {name: _finite(metric(label, prediction)) for name, metric in METRICS[kind].items()}
+
+
+def table(kind: Kind, frame: pd.DataFrame, column: str = "prediction") -> Scores:
+    """The metrics of a column of predictions and, as metric_output, of the model's further outputs."""
+    found = score(kind, frame["label"], frame[column])
+    for extra in frame.columns:
+        if extra.startswith(f"{column}_"):
+            further = score(kind, frame["label"], frame[extra])
+            found |= {f"{name}_{extra.removeprefix(f'{column}_')}": value for name, value in further.items()}
+    return found
+
+
+def slices(
+    kind: Kind, frame: pd.DataFrame, columns: Sequence[str], prediction: str = "prediction"
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    """The metrics of the rows that share a value, for each value of each column, with their count."""
+    return {
+        column: {
+            _key(value): {"count": len(rows), **score(kind, rows["label"], rows[prediction])}
+            for value, rows in frame.groupby(column, dropna=False, observed=True)
+        }
+        for column in columns
+    }
+
+
+def matrix(column: Any) -> Array:
+    """A column of numbers as it is; a column of equally long lists as rows of probabilities."""
+    values = np.asarray(column)
+    return np.stack(list(values)) if values.dtype == object and len(values) else values
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _key(value: Any) -> str:
+    """As the value is written in the task's file: a whole number stays one though a gap made the column float."""
+    if isinstance(value, float):
+        return "missing" if math.isnan(value) else f"{value:g}"
+    return "missing" if value is None or value is pd.NA else str(value)

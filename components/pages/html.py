@@ -1,0 +1,90 @@
+"""HTML and SVG that cannot be broken by what is written into it: only tag() makes markup, and it escapes the rest."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+EMPTY = {"br", "circle", "img", "line", "meta", "path", "rect"}
+ABSENT = "—"
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def tag(name: str, *children: Any, **attributes: Any) -> Markup:
+    """An element; children that are no Markup are escaped, None and False attributes left out, `_` reads `-`."""
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(_attribute(value))}"'
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    if name in EMPTY:
+        return Markup(f"<{name}{written}/>")
+    return Markup(f"<{name}{written}>{join(children)}</{name}>")
+
+
+def join(children: Iterable[Any]) -> Markup:
+    return Markup("".join(child if isinstance(child, Markup) else html.escape(str(child)) for child in children))
+
+
+def number(value: Any) -> str:
+    """As people read it: few digits, thousands apart, a dash for what is absent."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ABSENT
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    if 1000 <= abs(value) < 1e7:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], *, caption: str = "", class_: str = "") -> Markup:
+    """Rows of cells under a head; numbers are written by number() and stand to the right."""
+    heads = tag("tr", *(tag("th", cell, scope="col") for cell in head))
+    body = [tag("tr", *map(_cell, row)) for row in rows]
+    title = tag("caption", caption) if caption else ""
+    return tag(
+        "div", tag("table", title, tag("thead", heads), tag("tbody", *body), class_=class_ or None), class_="wide"
+    )
+
+
+def facts(pairs: Mapping[str, Any]) -> Markup:
+    """Names and values, as a list of definitions."""
+    rows = (tag("div", tag("dt", name), tag("dd", _shown(value))) for name, value in pairs.items())
+    return tag("dl", *rows, class_="facts")
+
+
+def figure(picture: Markup, caption: str) -> Markup:
+    return tag("figure", picture, tag("figcaption", caption))
+
+
+def section(title: str, *children: Any) -> Markup:
+    """A part of the page that the list of contents leads to."""
+    return tag("section", tag("h2", title), *children, id=title.lower().replace(" ", "-"))
+
+
+def folded(summary: str, *children: Any) -> Markup:
+    return tag("details", tag("summary", summary), *children)
+
+
+def _cell(value: Any) -> Markup:
+    numeric = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return tag("td", _shown(value), class_="number" if numeric else None)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(number, value)) or ABSENT
+    return value if isinstance(value, str) and value else number(value) or ABSENT
+
+
+def _attribute(value: Any) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -1,0 +1,101 @@
+"""Predictions of served models on raw rows, streamed to one Parquet file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from components.parsing import served_rows
+from components.progress import say
+from tasks import Category, Task
+
+BATCH = 1024
+
+
+class ServedModel:
+    """A pushed or exported model as a client meets it: only its SavedModel, none of our code."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._loaded = tf.saved_model.load(str(path))
+        self._examples = self._loaded.signatures["serving_default"]
+
+    def __call__(self, requests: list[bytes]) -> dict[str, np.ndarray]:
+        answer = self._examples(examples=tf.constant(requests, tf.string))
+        return {name: values.numpy() for name, values in answer.items()}
+
+
+def main_output(task: Task) -> str:
+    return {"regression": "prediction", "binary": "probability", "classes": "probabilities"}[task.kind]
+
+
+def write(task: Task, model: ServedModel, champion: ServedModel | None, examples: str, path: str) -> int:
+    """Ask both models about the same raw test rows; gives the number of rows."""
+    rows, writer = 0, None
+    try:
+        for requests, features, label, row in served_rows(task, examples, "test", BATCH):
+            columns = {"row": pa.array(row), "label": pa.array(label)}
+            columns |= {name: pa.array(_readable(task, name, features, label)) for name in task.slices}
+            columns |= _answers(task, model(requests), "prediction")
+            if champion is not None:
+                columns |= _champion_answers(task, champion, requests)
+            table = pa.table(columns)
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+            rows += len(requests)
+            say(f"predicting: {rows:,} test rows")
+    finally:
+        if writer is not None:
+            writer.close()
+    if not rows:
+        raise ValueError(
+            "The test split has no rows, so there is nothing to judge the model by. Expected at least one."
+        )
+    return rows
+
+
+def _readable(task: Task, name: str, features: dict[str, np.ndarray], label: np.ndarray) -> list[str]:
+    """A slice column's values as people read them."""
+    column = next(column for column in task.columns if column.name == name)
+    assert isinstance(column, Category)
+    if name == task.label.name:
+        return [column.labels[code] for code in label]
+    known = dict(zip(column.values, column.labels, strict=True))
+    plain = [value.decode() if isinstance(value, bytes) else value for value in features[name].tolist()]
+    return [known.get(value, str(value)) for value in plain]
+
+
+def _answers(task: Task, answer: dict[str, np.ndarray], name: str) -> dict[str, pa.Array]:
+    main = main_output(task)
+    extra = {key: values for key, values in answer.items() if key not in (main, "class")}
+    return {name: _column(answer[main])} | {f"{name}_{key}": _column(values) for key, values in extra.items()}
+
+
+def _champion_answers(task: Task, champion: ServedModel, requests: list[bytes]) -> dict[str, pa.Array]:
+    try:
+        answer = champion(requests)
+        return {"champion": _column(answer[main_output(task)])}
+    except (KeyError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"The serving model cannot answer this task's rows, so the new one cannot be compared with it: {error}. "
+            "Expected a model of the same features and label; serve from another directory, or remove its versions."
+        ) from error
+
+
+def _column(values: np.ndarray) -> pa.Array:
+    if values.ndim == 1:
+        return pa.array(values)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+
+
+def some_rows(task: Task, examples: str, count: int) -> list[dict[str, Any]]:
+    """The raw features of the first test rows, for people to look at."""
+    for _, features, _, _ in served_rows(task, examples, "test", count):
+        return [
+            {name: values[i] for name, values in features.items()} for i in range(len(next(iter(features.values()))))
+        ]
+    return []

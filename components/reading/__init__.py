@@ -1,0 +1,12 @@
+"""User data: CSV, JSON lines, Parquet or TFRecord files, streamed as raw record batches that know their positions.
+
+`components.rows` turns a Batch into typed columns; ingest and predict share both.
+"""
+
+from __future__ import annotations
+
+from components.reading._batch import Batch, Rejected
+from components.reading._files import FilePart, file_parts, read_file, read_stream
+from components.reading._frames import read_frames
+
+__all__ = ["Batch", "FilePart", "Rejected", "file_parts", "read_file", "read_frames", "read_stream"]

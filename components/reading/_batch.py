@@ -1,0 +1,82 @@
+"""What every reader yields: raw columns, where each row stands, and what is no row at all."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+import tasks
+
+# Rows of a batch where the format does not say how many bytes a row has.
+ROWS = 16384
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row set aside: `number` is its line or row in the source, `received` what was wrong in this one."""
+
+    number: int
+    position: str
+    reason: str
+    received: str
+    row: str
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.reason}: {self.received}" if self.received else self.reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Raw rows in the source's order; `number` counts lines or rows of the source from 1."""
+
+    columns: Mapping[str, pa.Array]
+    numbers: np.ndarray
+    source: str
+    unit: str = "row"
+    raw: Callable[[int], str] | None = None
+    rejected: tuple[Rejected, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def reject(self, index: int, reason: str, received: str) -> Rejected:
+        number = int(self.numbers[index])
+        return Rejected(number, f"{self.source} {self.unit} {number}", reason, received, self.text(index))
+
+    def text(self, index: int) -> str:
+        """The row as it stood in the source; as JSON where the source is binary."""
+        if self.raw is not None:
+            return self.raw(index)
+        values = {name: column[index].as_py() for name, column in self.columns.items()}
+        return json.dumps(values, default=_readable, ensure_ascii=False)
+
+
+def _readable(value: Any) -> Any:
+    return {"b64": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
+
+
+def find_columns(source: str, found: Sequence[str], needed: Sequence[str], optional: Sequence[str]) -> list[str]:
+    """The columns to read; InputError when a needed one is not there, or there twice."""
+    missing = [name for name in needed if name not in found and name not in optional]
+    if missing:
+        shown = ", ".join(repr(name[:40]) for name in found[:20]) + (", ..." if len(found) > 20 else "")
+        plural, those = ("s", "they are") if len(missing) > 1 else ("", "it is")
+        guess = tasks.nearest(missing[0], list(found)) if found else ""
+        raise tasks.InputError(
+            f"{source} has no column{plural} {', '.join(map(repr, missing))}, and {those} needed. "
+            f"Found: {shown or 'none'}.{guess if 'Did you mean' in guess else ''}"
+        )
+    for name in needed:
+        if found.count(name) > 1:
+            raise tasks.InputError(f"{source} has {found.count(name)} columns named {name!r}. Expected one.")
+    wanted = [name for name in needed if name in found]
+    if not wanted:
+        raise tasks.InputError(f"{source} has none of the columns {', '.join(needed)}.")
+    return wanted

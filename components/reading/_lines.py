@@ -1,0 +1,164 @@
+"""A byte stream cut into blocks of whole rows, with line numbers as an editor counts them, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+BLOCK = 4 << 20
+LONGEST = 16 << 20
+NEWLINE, RETURN, QUOTE = 10, 13, 34
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole rows: where each begins and ends in `data`, without its line end, and the line that it begins on."""
+
+    data: bytes
+    starts: np.ndarray
+    ends: np.ndarray
+    lines: np.ndarray
+
+    def text(self, index: int) -> str:
+        return self.data[self.starts[index] : self.ends[index]].decode("utf-8", errors="backslashreplace").rstrip("\r")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A line that cannot be part of a row: a quote opens in it and never closes, or it has no end in sight."""
+
+    line: int
+    reason: str
+    text: str
+
+
+class Rows:
+    """Iterates over the blocks of a stream; with a delimiter, a quoted field may hold line ends."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.delimiter = ""
+        self._stream = stream
+        self._rest = b""
+        self._line = 1
+        self._final = False
+
+    def __iter__(self) -> Iterator[Block | Broken]:
+        while not self._final or self._rest:
+            self._read()
+            data = self._rest
+            ends, breaks, open_at = self._cuts(data)
+            if ends.size:
+                yield self._block(data, ends, breaks)
+            if self._rest and (self._final or len(self._rest) > LONGEST):
+                yield self._broken(open_at >= 0)
+
+    def peek(self) -> bytes:
+        """The beginning of what comes next."""
+        if not self._rest and not self._final:
+            self._read()
+        return self._rest[:4096]
+
+    def skip(self, prefix: bytes) -> None:
+        """Pass over a byte-order mark."""
+        if self.peek().startswith(prefix):
+            self._rest = self._rest[len(prefix) :]
+
+    def _read(self) -> None:
+        if self._final:
+            return
+        chunk = self._stream.read(BLOCK)
+        self._final = not chunk
+        self._rest += chunk
+        if self._final and self._rest and self._rest[-1] not in (NEWLINE, RETURN):
+            self._rest += b"\n"
+
+    def _cuts(self, data: bytes) -> tuple[np.ndarray, np.ndarray, int]:
+        """Where rows end, where lines end, and where a quote opens that is not closed yet (or -1)."""
+        array = np.frombuffer(data, np.uint8)
+        breaks = line_breaks(data, array, self._final)
+        if not self.delimiter or b'"' not in data:
+            return breaks, breaks, -1
+        opens, closes, open_at = quoted_spans(data, array, ord(self.delimiter))
+        inside = np.searchsorted(opens, breaks) - 1
+        ends = breaks[(inside < 0) | (breaks > closes[inside])] if opens.size else breaks
+        return (ends[ends < open_at] if open_at >= 0 else ends), breaks, open_at
+
+    def _block(self, data: bytes, ends: np.ndarray, breaks: np.ndarray) -> Block:
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        lines = self._line + np.searchsorted(breaks, starts)
+        self._line += int(np.searchsorted(breaks, ends[-1], side="right"))
+        self._rest = data[int(ends[-1]) + 1 :]
+        return Block(data[: len(data) - len(self._rest)], starts, ends, lines)
+
+    def _broken(self, quote: bool) -> Broken:
+        """Take the first line off what cannot be read and go on behind it."""
+        line, sep, rest = self._rest.partition(b"\n")
+        reason = "a quote opens that is never closed" if quote and sep else f"the line is longer than {LONGEST >> 20} MiB"
+        while not sep and not self._final:
+            chunk = self._stream.read(BLOCK)
+            self._final = not chunk
+            _, sep, rest = chunk.partition(b"\n")
+        broken = Broken(self._line, reason, line.decode("utf-8", errors="backslashreplace").rstrip("\r"))
+        self._rest = rest
+        self._line += 1
+        return broken
+
+
+def line_breaks(data: bytes, array: np.ndarray, final: bool) -> np.ndarray:
+    """Where each line ends: at \\n, or at \\r without one behind it."""
+    if b"\r" not in data:
+        return np.flatnonzero(array == NEWLINE)
+    following = np.append(array[1:], np.uint8(0 if final else NEWLINE))
+    return np.flatnonzero((array == NEWLINE) | ((array == RETURN) & (following != NEWLINE)))
+
+
+def quoted_spans(data: bytes, array: np.ndarray, delimiter: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Where quoted fields open and close, and where one opens that does not close (or -1).
+
+    A quote opens a field only at the field's beginning, and a doubled quote inside does not close it (RFC 4180, and
+    what pyarrow's parser does). Where all quotes are so, every other one opens; else they are walked one by one.
+    """
+    quotes = np.flatnonzero(array == QUOTE)
+    edge = np.zeros(256, bool)
+    edge[[delimiter, NEWLINE, RETURN]] = True
+    newline = np.full(1, NEWLINE, np.uint8)
+    padded = np.concatenate([newline, array, newline])
+    opens, closes = quotes[::2], quotes[1::2]
+    again = opens[1:] == closes[: len(opens) - 1] + 1
+    begins = edge[padded[opens]] | np.concatenate([[False], again])
+    after = edge[padded[closes + 2]]
+    after[: len(again)] |= again
+    if not (begins.all() and after.all()):
+        opens, closes, open_at = _walk(data, delimiter)
+    else:
+        open_at = _first_open(opens, closes, again) if len(opens) > len(closes) else -1
+    return opens[: len(closes)], closes, open_at
+
+
+def _first_open(opens: np.ndarray, closes: np.ndarray, again: np.ndarray) -> int:
+    """The opening of the last field, back over the doubled quotes within it."""
+    last = len(opens) - 1
+    while last > 0 and again[last - 1]:
+        last -= 1
+    return int(opens[last])
+
+
+def _walk(data: bytes, delimiter: int) -> tuple[np.ndarray, np.ndarray, int]:
+    opens, closes, edges = [], [], (delimiter, NEWLINE, RETURN)
+    at = data.find(b'"')
+    while at >= 0:
+        if at and data[at - 1] not in edges:
+            at = data.find(b'"', at + 1)
+            continue
+        close = data.find(b'"', at + 1)
+        while close >= 0 and data[close + 1 : close + 2] == b'"':
+            close = data.find(b'"', close + 2)
+        if close < 0:
+            return np.array(opens, np.int64), np.array(closes, np.int64), at
+        opens.append(at)
+        closes.append(close)
+        at = data.find(b'"', close + 1)
+    return np.array(opens, np.int64), np.array(closes, np.int64), -1

@@ -1,0 +1,135 @@
+"""TFRecord files without TensorFlow: written as sharded gzip with the same bytes every time, read back checked."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import google_crc32c
+
+SUFFIX = ".tfrecord.gz"
+LONGEST = 1 << 30
+
+
+class DamagedRecordError(ValueError):
+    """The bytes are not, or no longer, those of a TFRecord file."""
+
+
+def masked_crc(data: bytes) -> int:
+    """The CRC-32C as TFRecord files store it."""
+    crc = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def framed(records: Sequence[bytes]) -> bytes:
+    """Each record between its length and its checksum, as TFRecord files hold it."""
+    heads = {length: _head(length) for length in set(map(len, records))}
+    crcs = (struct.pack("<I", masked_crc(record)) for record in records)
+    parts = zip((heads[len(record)] for record in records), records, crcs, strict=True)
+    return b"".join(chain.from_iterable(parts))
+
+
+def _head(length: int) -> bytes:
+    size = struct.pack("<Q", length)
+    return size + struct.pack("<I", masked_crc(size))
+
+
+class RecordWriter:
+    """Writes one gzip TFRecord file; compression runs beside the caller, one batch behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+        self._file = path.open("wb")
+        self._gzip = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, compresslevel=1, mtime=0)
+        self._beside = ThreadPoolExecutor(max_workers=1)
+        self._pending: Future[int] | None = None
+
+    def write(self, records: Sequence[bytes]) -> None:
+        data = framed(records)
+        self.count += len(records)
+        self._wait()
+        self._pending = self._beside.submit(self._gzip.write, data)
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file so far; exact between two writes to within the compressor's buffer."""
+        self._wait()
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Return when the whole file is on the disk."""
+        try:
+            self._wait()
+            self._gzip.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        finally:
+            self._beside.shutdown()
+            self._file.close()
+
+    def __enter__(self) -> RecordWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _wait(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+
+def write_records(path: Path, records: Iterable[bytes], batch: int = 4096) -> int:
+    """One whole gzip TFRecord file; the number of its records."""
+    held: list[bytes] = []
+    with RecordWriter(path) as writer:
+        for record in records:
+            held.append(record)
+            if len(held) == batch:
+                writer.write(held)
+                held = []
+        writer.write(held)
+    return writer.count
+
+
+def read_records(stream: BinaryIO) -> Iterator[bytes]:
+    """The records of an uncompressed stream, each checked; DamagedRecordError says which one is broken."""
+    number = 0
+    while head := _exactly(stream, 12, number, at_end=True):
+        number += 1
+        length, crc = struct.unpack("<QI", head)
+        if masked_crc(head[:8]) != crc or length > LONGEST:
+            raise DamagedRecordError(f"record {number} has no valid length")
+        record = _exactly(stream, length, number)
+        (crc,) = struct.unpack("<I", _exactly(stream, 4, number))
+        if masked_crc(record) != crc:
+            raise DamagedRecordError(f"record {number} does not have the checksum stored with it")
+        yield record
+
+
+def _exactly(stream: BinaryIO, size: int, number: int, at_end: bool = False) -> bytes:
+    data = stream.read(size)
+    if len(data) != size and (data or not at_end):
+        raise DamagedRecordError(f"the file ends within record {number + at_end}")
+    return data
+
+
+def shards(examples: Path | str, split: str) -> list[Path]:
+    """The files of a split, sorted."""
+    return sorted((Path(examples) / split).glob(f"examples-*{SUFFIX}"))
+
+
+def serialized_examples(examples: Path | str, split: str) -> Iterator[bytes]:
+    """Every serialized tf.Example of a split, always in the same order."""
+    for shard in shards(examples, split):
+        with gzip.open(shard, "rb") as file:
+            yield from read_records(io.BufferedReader(file, 1 << 20))

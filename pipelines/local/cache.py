@@ -1,0 +1,148 @@
+"""An index from a step's key to what it put out, in the directory of the run that made it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from multiprocessing import reduction
+from pathlib import Path
+from typing import Any
+
+from components.files import read_json, write_json
+from pipelines.local import contents
+from pipelines.local.keys import Ingredients
+
+POLL = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """Where an artifact lies below the runs directory, and what it is."""
+
+    path: str
+    content: str
+    metadata: Mapping[str, Any]
+    files: contents.Listing = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """All that a step put out."""
+
+    key: str
+    step: str
+    run: str
+    seconds: float
+    parameters: Mapping[str, Any]
+    artifacts: Mapping[str, Artifact]
+
+
+class Lock:
+    """A lock on a key, which holds until this process and the worker it was handed to have both let go of it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def __reduce__(self) -> tuple[Callable[[Any], Lock], tuple[Any]]:
+        return _received, (reduction.DupFd(self.descriptor),)
+
+
+def _received(duplicate: Any) -> Lock:
+    return Lock(duplicate.detach())
+
+
+class Cache:
+    def __init__(self, runs: Path) -> None:
+        self.runs, self.index = runs, runs / ".cache"
+
+    def find(self, key: str) -> Entry | None:
+        try:
+            found = read_json(self.index / f"{key}.json")
+            artifacts = {name: Artifact(**value) for name, value in found.pop("artifacts").items()}
+            return Entry(**found, artifacts=artifacts)
+        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+            return None  # absent, or not ours to understand: the step runs
+
+    def damage(self, entry: Entry) -> str:
+        """What is wrong with an entry's files, in words; empty if nothing is."""
+        for name, artifact in entry.artifacts.items():
+            path = self.runs / artifact.path
+            if artifact.files == (now := contents.listing(path)):
+                continue
+            if not now:
+                return f"{name} is missing from {path}"
+            if contents.content(path, artifact.metadata) != artifact.content:
+                return f"{name} was altered in {path}"
+        return ""
+
+    def artifact(self, path: Path, metadata: Mapping[str, Any]) -> Artifact:
+        return Artifact(
+            path=path.relative_to(self.runs).as_posix(),
+            files=contents.listing(path),
+            content=contents.content(path, metadata),
+            metadata=metadata,
+        )
+
+    def store(self, entry: Entry) -> None:
+        write_json(self.index / f"{entry.key}.json", asdict(entry))
+        self._partial(entry.key).unlink(missing_ok=True)
+
+    def forget(self, key: str) -> None:
+        (self.index / f"{key}.json").unlink(missing_ok=True)
+
+    def begin(self, key: str, directory: Path) -> bool:
+        """Make the directory the place where the key's outputs come to be; whether an earlier attempt was taken over."""
+        record = self._partial(key)
+        taken = False
+        if record.exists():
+            left = self.runs / str(read_json(record).get("path", ""))
+            if left != directory and left.is_dir() and left != self.runs and not directory.exists():
+                left.rename(directory)
+                taken = True
+        directory.mkdir(exist_ok=True)
+        write_json(record, {"path": directory.relative_to(self.runs).as_posix(), "pid": os.getpid()})
+        return taken
+
+    @contextmanager
+    def locked(self, key: str, waiting: Callable[[], None]) -> Iterator[Lock]:
+        """The right to compute the key; while another has it, `waiting` is called now and then."""
+        self.index.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.index / f"{key}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            while not _try_lock(descriptor):
+                waiting()
+            yield Lock(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def remember(self, made_of: Ingredients) -> None:
+        """Keep what the step was made of this time, to say next time what has changed."""
+        path = self._latest(made_of.task, made_of.step)
+        if self.earlier(made_of.task, made_of.step).get("key") != made_of.key:
+            write_json(path, {**asdict(made_of), "key": made_of.key})
+
+    def earlier(self, task: str, step: str) -> dict[str, Any]:
+        try:
+            return dict(read_json(self._latest(task, step)))
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def _latest(self, task: str, step: str) -> Path:
+        return self.index / "latest" / f"{task or '_'}.{step}.json"
+
+    def _partial(self, key: str) -> Path:
+        return self.index / f"{key}.partial"
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
+            return False
+        raise
+    return True

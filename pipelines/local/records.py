@@ -1,0 +1,113 @@
+"""A run's directory: its number, and run.json, which says at any moment how far it has come."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from components.files import read_json, write_json
+
+NUMBERED = re.compile(r"(.+)-(\d+)")
+
+
+class Record:
+    """One run's directory while the run goes on."""
+
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        self.path, self.facts = path, facts
+        self.name = path.name
+        # The system drops the lock when this process ends in whatever way: so others see that a run is over.
+        self._alive = os.open(path / ".alive", os.O_RDWR | os.O_CREAT, 0o666)
+        fcntl.flock(self._alive, fcntl.LOCK_EX)
+
+    @classmethod
+    def new(cls, runs: Path, task: str, facts: dict[str, Any]) -> Record:
+        """The next free number, also when others are looking for one at this moment."""
+        runs.mkdir(parents=True, exist_ok=True)
+        number = 1 + max((found[1] for found in _numbered(runs) if found[0] == task), default=0)
+        while True:
+            path = runs / f"{task}-{number}"
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                number += 1
+        (path / "logs").mkdir()
+        record = cls(path, {"run": path.name, "task": task, "status": "running", **facts})
+        record.update(steps=[], started=now(), command=shlex.join(["sluice", *sys.argv[1:]]))
+        return record
+
+    def update(self, **facts: Any) -> None:
+        self.facts.update(facts)
+        write_json(self.path / "run.json", self.facts)
+
+    def step(self, name: str, **facts: Any) -> None:
+        others = [step for step in self.facts["steps"] if step["name"] != name]
+        self.update(steps=[*others, {"name": name, **facts}])
+
+    def log(self, step: str) -> Path:
+        return self.path / "logs" / f"{step}.log"
+
+    @property
+    def scratch(self) -> Path:
+        """Where workers put temporary files, so that none stay elsewhere if they are killed."""
+        return self.path / ".scratch"
+
+    def close(self, status: str) -> None:
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        with suppress(OSError):  # a full disk, which has been told already
+            self.update(status=status, ended=now())
+        (self.path / ".alive").unlink(missing_ok=True)
+        os.close(self._alive)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A run's facts; one that says it is running but has no living process was interrupted."""
+    facts = dict(read_json(path / "run.json"))
+    if facts.get("status") == "running" and not _is_alive(path / ".alive"):
+        facts["status"] = "interrupted"
+    return facts
+
+
+def every(runs: Path, task: str = "") -> list[dict[str, Any]]:
+    """The facts of all runs, the oldest first; directories that are no runs are left out."""
+    found = []
+    for name, number in sorted(_numbered(runs)):
+        path = runs / f"{name}-{number}"
+        if (not task or name == task) and (path / "run.json").is_file():
+            found.append(load(path))
+    return sorted(found, key=lambda facts: str(facts.get("started", "")))
+
+
+def _numbered(runs: Path) -> Iterator[tuple[str, int]]:
+    for path in runs.iterdir() if runs.is_dir() else ():
+        if match := NUMBERED.fullmatch(path.name):
+            yield match[1], int(match[2])
+
+
+def _is_alive(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)

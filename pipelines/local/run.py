@@ -1,0 +1,119 @@
+"""A run from its arguments to its verdict: the record, the walk, what came of it, and the exit status."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pipelines.graph import Graph
+from pipelines.local.display import Display
+from pipelines.local.records import Record
+from pipelines.local.walk import Outputs, StepFailedError, Walk, publish
+from pipelines.local.warm import PRELOAD
+from pipelines.local.worker import is_full_disk
+
+DONE, FAILED, WRONG_INPUT, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The facts in run.json, the exit status, and what to tell the user about a failure."""
+
+    facts: Mapping[str, Any]
+    status: int
+    trouble: str = ""
+
+
+def run(
+    graph: Graph,
+    arguments: Mapping[str, Any],
+    runs: Path,
+    *,
+    use_cache: bool = True,
+    display: Display | None = None,
+    preload: tuple[str, ...] = PRELOAD,
+) -> Result:
+    """Walk the graph in a new run directory."""
+    complete = graph.arguments(arguments)
+    task = str(complete.get("task", graph.name))
+    facts = {"model": complete.get("model", ""), "data": complete.get("data", ""), "parameters": complete}
+    record = Record.new(runs.absolute(), task, facts)
+    status = "failed"
+    try:
+        with _signals_as_interrupts():
+            walk = Walk(graph, complete, record, use_cache=use_cache, display=display, preload=preload)
+            _conclude(graph, walk.run(), record)
+        status = "done" if _cleared(record.facts) else "rejected"
+        return Result(record.facts, DONE if status == "done" else REJECTED)
+    except StepFailedError as error:
+        trouble = f"{error}\nIts log: {error.log}"
+        return Result(record.facts, WRONG_INPUT if error.failure.wrong_input else FAILED, trouble)
+    except KeyboardInterrupt:
+        status = "interrupted"
+        trouble = f"{record.name} was interrupted. The same command goes on where it stopped."
+        return Result(record.facts, INTERRUPTED, trouble)
+    except OSError as error:
+        if not is_full_disk(error):
+            raise
+        trouble = f"The disk that holds {runs} is full. Free some space; the same command goes on where it stopped."
+        return Result(record.facts, FAILED, trouble)
+    finally:
+        record.close(status)
+
+
+def _conclude(graph: Graph, outputs: Mapping[str, Outputs], record: Record) -> None:
+    """Gather what a reader wants to know from where the steps have put it."""
+    artifacts = {
+        schema: outputs[step.name].artifacts[name]
+        for step in graph.steps
+        for name, schema in step.output_artifacts.items()
+    }
+    said = {name: output.parameters for name, output in outputs.items()}
+    evaluated, pushed = said.get("evaluate", {}), said.get("push", {})
+    if "system.Metrics" in artifacts:
+        record.facts["metrics"] = dict(artifacts["system.Metrics"].metadata)
+    if "system.HTML" in artifacts:
+        report = record.path.parent / artifacts["system.HTML"].path
+        publish(report, record.path / "report.html")
+        record.facts["report"] = str(record.path / "report.html")
+    record.update(
+        model=said.get("resolve", {}).get("model", record.facts["model"]),
+        blessed=evaluated.get("blessed"),
+        reasons=[*dict.fromkeys([*evaluated.get("reasons", []), *pushed.get("reasons", [])])],
+        pushed=pushed.get("pushed", ""),
+        version=pushed.get("version", 0),
+        artifacts={
+            f"{step}/{name}": str(record.path.parent / artifact.path)
+            for step, output in outputs.items()
+            for name, artifact in output.artifacts.items()
+        },
+    )
+
+
+def _cleared(facts: Mapping[str, Any]) -> bool:
+    """The gate let the model through, or the graph has none."""
+    return facts["blessed"] is None or bool(facts["pushed"])
+
+
+@contextmanager
+def _signals_as_interrupts() -> Iterator[None]:
+    """Any request to stop becomes one KeyboardInterrupt; what comes while we tidy up changes nothing."""
+
+    def stop(*_: Any) -> NoReturn:
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+

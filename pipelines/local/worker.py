@@ -1,0 +1,212 @@
+"""One step in one process: forked, given its function from the graph, its words to a log, its end reported."""
+
+from __future__ import annotations
+
+import errno
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pipelines import _lazy
+from pipelines.local.cache import Lock
+from pipelines.local.warm import WarmServer
+from tasks import InputError
+
+PATIENCE = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a worker is to do."""
+
+    function: str
+    source: str
+    executor_input: dict[str, Any]
+    log: Path
+    scratch: Path
+    needs: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """How a step ended that did not end well."""
+
+    message: str
+    wrong_input: bool = False
+
+
+class Worker:
+    """The process of one step, seen from the command line's process."""
+
+    def __init__(self, job: Job, lock: Lock | None, server: WarmServer | None) -> None:
+        self.job, self.lock, self.server = job, lock, server
+        context = multiprocessing.get_context("forkserver" if server else "fork")
+        self.results, self.child_end = context.Pipe(duplex=False)
+        self.process: BaseProcess = context.Process(target=_work, args=(job, self.child_end, lock), daemon=False)
+        self.starting: threading.Thread | None = None
+
+    def start(self) -> None:
+        """A heavy step starts as soon as the server has imported TensorFlow: nobody waits for that here."""
+        if self.server is None:
+            self._start()
+        else:
+            self.server.start()
+            self.starting = threading.Thread(target=self._start, daemon=True)
+            self.starting.start()
+
+    def _start(self) -> None:
+        try:
+            with _main_module_hidden():
+                self.process.start()
+        except (EOFError, OSError):
+            pass  # the server was killed; `outcome` sees that there is no process
+        finally:
+            self.child_end.close()
+
+    def outcome(self, seconds: float) -> Failure | None | bool:
+        """Wait for a while: False while the step goes on, None if it is done, else how it failed."""
+        if self.starting is not None:
+            self.starting.join(seconds)
+            if self.starting.is_alive():
+                return False
+            self.starting = None
+        if self.process.pid is None:
+            return Failure(message="Its process could not be started; logs/warm.log may say why.")
+        if not wait([self.results, self.process.sentinel], seconds):
+            return False
+        try:
+            failure: Failure | None = self.results.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            return Failure(message=_death(self.process.exitcode))
+        self.process.join()
+        return failure
+
+    def stop(self) -> None:
+        """End the worker and all it has started: politely, and after a while not."""
+        if self.starting is not None:
+            assert self.server is not None
+            self.server.stop()
+            self.starting.join()
+        if self.process.pid is not None:
+            self._signal(signal.SIGTERM)
+            self.process.join(PATIENCE)
+            self._signal(signal.SIGKILL)
+            self.process.join()
+        self.results.close()
+
+    def _signal(self, number: int) -> None:
+        assert self.process.pid is not None
+        try:
+            os.killpg(self.process.pid, number)
+        except (ProcessLookupError, PermissionError):  # nobody is left in its group, or it has not made it yet
+            if self.process.is_alive():
+                os.kill(self.process.pid, number)
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """The fork server would have each worker import the program's main module, which is none of its business."""
+    main = sys.modules["__main__"]
+    names = {name: main.__dict__.pop(name) for name in ("__spec__", "__file__") if name in main.__dict__}
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__dict__.update(names)
+
+
+def _death(code: int | None) -> str:
+    if code is not None and code < 0:
+        hint = " Memory may have run out." if -code == signal.SIGKILL else ""
+        return f"Its process was killed by {signal.Signals(-code).name}.{hint}"
+    return f"Its process ended with status {code} before the step was done."
+
+
+def _work(job: Job, results: Connection, lock: Lock | None) -> NoReturn:
+    """The worker's whole life. It ends without Python's own leave-taking, which would wait for foreign threads."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command line's process, which tells us
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    _redirect(job.log)
+    job.scratch.mkdir(exist_ok=True)
+    os.environ.update(TMPDIR=str(job.scratch), _KFP_RUNTIME="true")
+    tempfile.tempdir = None
+    failure = None
+    try:
+        for name in job.needs:
+            _lazy.load(name)
+        _execute(job)
+    except BaseException as error:
+        traceback.print_exc()
+        failure = _failure(error)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    results.send(failure)
+    os._exit(0)
+
+
+def _execute(job: Job) -> None:
+    from kfp.dsl.executor import Executor
+
+    namespace: dict[str, Any] = {"__name__": f"step_{job.function}"}
+    # Not with our own `from __future__ import annotations`: KFP reads the annotations as types.
+    exec(compile(job.source, f"<{job.function} in pipeline.yaml>", "exec", dont_inherit=True), namespace)
+    Executor(executor_input=job.executor_input, function_to_execute=namespace[job.function]).execute()
+
+
+def _redirect(log: Path) -> None:
+    """Both streams to the log, also of libraries that write to the descriptors themselves."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os.killpg(0, signal.SIGKILL)
+
+
+def _failure(error: BaseException) -> Failure:
+    if is_full_disk(error):
+        return Failure(message="There is no space left on the disk. Free some, then give the same command again.")
+    text = str(error).strip()
+    if not isinstance(error, InputError | ValueError | RuntimeError | OSError) or not text:
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    lines = text.splitlines()
+    known = isinstance(error, InputError | ValueError | RuntimeError)
+    return Failure(message=text if known and len(text) < 4000 else lines[0][:500], wrong_input=isinstance(error, InputError))
+
+
+def is_full_disk(error: BaseException) -> bool:
+    return getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or os.strerror(errno.ENOSPC) in str(error)
+
+
+def executor_output(path: Path) -> dict[str, Any]:
+    """What KFP's executor wrote down about the step's outputs."""
+    return dict(json.loads(path.read_text()))
+
+
+def elapsed(since: float) -> float:
+    return round(time.monotonic() - since, 3)

@@ -1,0 +1,84 @@
+"""The one pipeline. Everything that differs between runs is a parameter, so one graph serves every task."""
+
+from typing import Dict, List
+
+from kfp import dsl
+
+from components import ops
+
+
+@dsl.pipeline(
+    name="sluice",
+    description="From raw data to a served Keras model: ingest, validate, transform, train, evaluate, push.",
+)
+def training(
+    task: str,
+    destination: str,
+    model: str = "",
+    data: str = "sample",
+    data_dir: str = "",
+    seed: int = 0,
+    overrides: Dict[str, str] = {},  # noqa: B006 (kfp reads it once, as the default in pipeline.yaml)
+    beam_args: List[str] = [],  # noqa: B006
+    force: str = "",
+):
+    """Train one model of one task and push it if it clears the task's gate.
+
+    Args:
+        task: Which task, by name: a file of the tasks folder.
+        destination: The directory that is served: versions go to destination/task/version.
+        model: Which of the task's models; empty for its first.
+        data: "sample", "real", or a glob of CSV, JSON lines, Parquet or TFRecord files.
+        data_dir: Where the real data set's files lie, for machines without internet.
+        seed: Seeds the weights and the order of the rows.
+        overrides: Settings by name, such as {"train.epochs": "3"}.
+        beam_args: Options for Apache Beam, such as ["--runner=DataflowRunner"].
+        force: A reason to push past the gate; it goes into the provenance. Empty to respect the gate.
+    """
+    resolve = ops.resolve(
+        task=task, model=model, data=data, data_dir=data_dir, destination=destination, seed=seed, overrides=overrides
+    )
+    resolve.set_caching_options(False)
+    found = resolve.outputs
+
+    ingest = ops.ingest(task=task, data=data, data_dir=data_dir, snapshot=found["snapshot"], beam_args=beam_args)
+    examples, statistics = ingest.outputs["examples"], ingest.outputs["statistics"]
+
+    validate = ops.validate(task=task, destination=destination, champion=found["champion"], statistics=statistics)
+
+    transform = ops.transform(
+        task=task, settings=found["preprocess_settings"], beam_args=beam_args, examples=examples
+    ).after(validate)
+
+    train = ops.train(
+        task=task,
+        model_name=found["model"],
+        settings=found["train_settings"],
+        seed=seed,
+        examples=examples,
+        transform_graph=transform.outputs["transform_graph"],
+    )
+    evaluate = ops.evaluate(
+        task=task,
+        model_name=found["model"],
+        data=data,
+        destination=destination,
+        champion=found["champion"],
+        examples=examples,
+        statistics=statistics,
+        anomalies=validate.outputs["anomalies"],
+        transform_graph=transform.outputs["transform_graph"],
+        model=train.outputs["model"],
+    )
+    ops.push(
+        task=task,
+        destination=destination,
+        champion=found["champion"],
+        inputs=found["inputs"],
+        run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+        force=force,
+        parameters=found["parameters"],
+        statistics=statistics,
+        model=train.outputs["model"],
+        blessing=evaluate.outputs["blessing"],
+    ).set_caching_options(False)

@@ -1,0 +1,34 @@
+"""What is learned: one file per task. `tasks.get("auto_mpg")` imports the module of that name."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+
+from tasks._features import Category, Feature, Image, Number, Text
+from tasks._task import METRICS, Bar, InputError, Kind, Model, Part, Split, Splits, Task, Train, keyword_defaults
+
+__all__ = [
+    "METRICS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Model", "Number", "Part", "Split",
+    "Splits", "Task", "Text", "Train", "get", "keyword_defaults", "names", "nearest",
+]  # fmt: skip
+
+
+def names() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def get(name: str) -> Task:
+    if name not in names():
+        raise InputError(f"There is no task {name!r}.{nearest(name, names())}")
+    task = getattr(importlib.import_module(f"tasks.{name}"), "TASK", None)
+    if not isinstance(task, Task):
+        raise InputError(f"tasks/{name}.py must end in TASK = Task(...). Received: {task!r}.")
+    return task
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """The end of an error sentence that names what was probably meant."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else f" Expected one of: {', '.join(known)}."

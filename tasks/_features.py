@@ -1,0 +1,82 @@
+"""The kinds of column a task's rows have, and what each promises."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal
+
+WhenMissing = Literal["reject", "keep", "skip_training"]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A float; the preprocessing sees NaN where it is missing."""
+
+    name: str
+    _: KW_ONLY
+    minimum: float | None = None
+    maximum: float | None = None
+    when_missing: WhenMissing = "reject"
+    drift: float = 0.25
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Category:
+    """One of a fixed set of integers or strings; the preprocessing sees -1 or "" where it is missing."""
+
+    name: str
+    values: tuple[int, ...] | tuple[str, ...]
+    _: KW_ONLY
+    names: tuple[str, ...] = ()
+    when_missing: WhenMissing = "reject"
+    drift: float = 0.25
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        kinds = {type(value) for value in self.values}
+        if len(self.values) < 2 or len(kinds) != 1 or not kinds <= {int, str}:
+            raise ValueError(
+                f"Category {self.name!r} needs at least two values, all integers or all strings. "
+                f"Received: {self.values!r}."
+            )
+        if self.names and len(self.names) != len(self.values):
+            raise ValueError(
+                f"Category {self.name!r} needs one name for each of its {len(self.values)} values. "
+                f"Received: {len(self.names)} names."
+            )
+
+    @property
+    def integer(self) -> bool:
+        return isinstance(self.values[0], int)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What people read for each value."""
+        return self.names or tuple(str(value) for value in self.values)
+
+
+@dataclass(frozen=True)
+class Text:
+    """UTF-8 text of any length."""
+
+    name: str
+    _: KW_ONLY
+    when_missing: WhenMissing = "reject"
+    drift: float = 0.25
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Image:
+    """Grey pixels: `height * width` raw bytes, or a PNG file's bytes."""
+
+    name: str
+    shape: tuple[int, int]
+    _: KW_ONLY
+    when_missing: WhenMissing = "reject"
+    drift: float = 0.25
+    about: str = ""
+
+
+Feature = Number | Category | Text | Image

@@ -1,0 +1,85 @@
+"""The files that real data comes in: found under --data-dir, in Keras' cache, or downloaded once and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks._task import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealFile:
+    """A published file, known by its sha256."""
+
+    name: str
+    folder: str
+    url: str
+    sha256: str
+    cached_as: str = ""
+
+    def check(self, data_dir: Path | None) -> RealFile:
+        """Complain early, before any step runs, when --data-dir does not hold the file."""
+        if data_dir is not None:
+            self._under(data_dir)
+        return self
+
+    def path(self, data_dir: Path | None) -> Path:
+        """Where the file lies, with the right content."""
+        if data_dir is not None:
+            path = self._under(data_dir)
+        else:
+            path = _cache() / (self.cached_as or self.name)
+            if not path.exists():
+                _download(self.url, path, self.sha256)
+                return path
+        if (received := _sha256(path)) != self.sha256:
+            raise InputError(
+                f"{path} is not the published file. Expected sha256 {self.sha256}. Received: {received}. "
+                "Delete it and download it again."
+            )
+        return path
+
+    def _under(self, data_dir: Path) -> Path:
+        candidates = [data_dir / self.name, data_dir / self.folder / self.name]
+        for candidate in candidates:
+            if candidate.is_file():
+                return candidate
+        raise InputError(
+            f"The data directory {data_dir} lacks {self.name}. "
+            f"Expected it at {' or '.join(str(path) for path in candidates)}."
+        )
+
+
+def _cache() -> Path:
+    """Where Keras' own loaders keep their downloads, so that neither downloads what the other has."""
+    home = os.environ.get("KERAS_HOME")
+    return (Path(home) if home else Path.home() / ".keras") / "datasets"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(url: str, path: Path, sha256: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer, os.fdopen(handle, "wb") as file:
+            while block := answer.read(1 << 20):
+                file.write(block)
+        if (received := _sha256(Path(partial))) != sha256:
+            raise InputError(f"{url} sent another file than published. Expected sha256 {sha256}. Received: {received}.")
+        Path(partial).replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{url} could not be downloaded to {path}: {error}. On a machine without internet, "
+            f"give the folder that holds {path.name} with --data-dir."
+        ) from error
+    finally:
+        Path(partial).unlink(missing_ok=True)

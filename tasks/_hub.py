@@ -1,0 +1,123 @@
+"""TF-Hub text modules inside Keras 3 models: strings in, a vector each out, fine-tuned with the rest."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_hub
+import tensorflow_transform as tft
+
+from tasks._task import InputError
+
+OWN = "own"
+DIMENSIONS = 20
+
+
+@keras.saving.register_keras_serializable("sluice")
+class HubText(keras.layers.Layer):
+    """A module from a handle, or one made from a vocabulary, whose variables become weights of this layer.
+
+    `tensorflow_hub.KerasLayer` is of Keras 2 and cannot stand in a Keras 3 model.
+    """
+
+    def __init__(self, handle: str, vocabulary: Sequence[str] = (), **settings: Any) -> None:
+        super().__init__(**settings)
+        self.handle, self.vocabulary = handle, tuple(vocabulary)
+        self.supports_jit = False  # XLA knows no strings
+
+    @property
+    def about(self) -> str:
+        if self.vocabulary:
+            return f"Text module made here, from the {len(self.vocabulary):,} most frequent tokens of the train split."
+        return f"Text module: {self.handle}."
+
+    def build(self, input_shape: Any) -> None:
+        self._module = _made(self.vocabulary) if self.vocabulary else _loaded(self.handle)
+        for number, variable in enumerate(self._module.trainable_variables):
+            weight = self.add_weight(shape=variable.shape, dtype=variable.dtype.name, name=f"module_{number}")
+            weight._value = variable  # the module's own variable trains, and is saved, as this weight
+        self.built = True
+
+    def call(self, texts: Any) -> Any:
+        return self._module(texts)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (*input_shape, self._module(tf.constant([""])).shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "handle": self.handle, "vocabulary": self.vocabulary}
+
+
+class OwnModule(tf.Module):
+    """What gnews-swivel is, untrained: splits on spaces, one bucket for unknown tokens, `sqrtn` combination."""
+
+    def __init__(self, vocabulary: Sequence[str], dimensions: int = DIMENSIONS) -> None:
+        super().__init__()
+        table = tf.lookup.KeyValueTensorInitializer(list(vocabulary), tf.range(len(vocabulary), dtype=tf.int64))
+        self.table = tf.lookup.StaticHashTable(table, default_value=len(vocabulary))
+        start = tf.random.normal([len(vocabulary) + 1, dimensions], stddev=0.05)
+        self.embeddings = tf.Variable(start, name="embeddings")
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def __call__(self, texts: tf.Tensor) -> tf.Tensor:
+        tokens = tf.strings.split(texts, " ")
+        ids = tokens.with_flat_values(self.table.lookup(tokens.flat_values)).to_sparse()
+        vectors = tf.nn.safe_embedding_lookup_sparse(self.embeddings, ids, combiner="sqrtn")
+        return tf.ensure_shape(vectors, [None, self.embeddings.shape[1]])
+
+
+def text_layer(handle: str, default: str, transform_graph: Path, vocabulary: str) -> HubText:
+    """The module of this handle; made from the vocabulary if asked for, or if the default cannot be had."""
+    if handle != OWN and (handle != default or _reachable(default)):
+        return HubText(handle, name="text_module")
+    words = tft.TFTransformOutput(str(transform_graph)).vocabulary_by_name(vocabulary)
+    return HubText(OWN, [word.decode(errors="backslashreplace") for word in words], name="text_module")
+
+
+def _reachable(handle: str) -> bool:
+    try:
+        with _patience(seconds=20):
+            tensorflow_hub.resolve(handle)
+    except (OSError, RuntimeError, ValueError) as error:
+        print(f"The text module {handle} cannot be had ({error}); one is made from the train split.", flush=True)
+        return False
+    return True
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """A limit for connections, which tensorflow_hub does not set: a silent firewall would hold it for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _loaded(handle: str) -> Any:
+    try:
+        module = tensorflow_hub.load(handle)
+        dimensions = module(tf.constant(["a"])).shape
+    except Exception as error:
+        raise InputError(
+            f"{handle!r} is not a text module. Expected the path or address of a TF2 SavedModel that turns strings "
+            f"into vectors. Received: {error}"
+        ) from error
+    if len(dimensions) != 2:
+        raise InputError(f"{handle!r} is not a text module. Expected a vector a text. Received: shape {dimensions}.")
+    return module
+
+
+def _made(vocabulary: Sequence[str]) -> Any:
+    """Saved and loaded again, so that it goes the way of any other module."""
+    with tempfile.TemporaryDirectory() as directory:
+        tf.saved_model.save(OwnModule(vocabulary), directory)
+        return tensorflow_hub.load(directory)

@@ -1,0 +1,206 @@
+"""What a task is: one frozen value naming its rows, features, preprocessing, models and gate."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tasks._features import Category, Feature, Number
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
+Kind = Literal["regression", "binary", "classes"]
+Split = Literal["train", "eval", "test"]
+
+# For each kind of label, its metrics and whether more is better.
+METRICS: Mapping[Kind, Mapping[str, bool]] = {
+    "regression": {"mae": False, "mse": False, "rmse": False, "r2": True},
+    "binary": {"accuracy": True, "auc": True, "log_loss": False, "precision": True, "recall": True},
+    "classes": {"accuracy": True, "log_loss": False, "macro_f1": True},
+}
+
+
+class InputError(ValueError):
+    """What the user typed or pointed at is wrong: exit status 2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One piece of a data source, read by one worker from beginning to end."""
+
+    name: str
+    read: Callable[[], Iterable[pd.DataFrame]]
+    version: str = ""
+    split: Split | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits:
+    """The share of rows in each split; a part that names its own split overrides it."""
+
+    train: float = 0.64
+    eval: float = 0.16
+    test: float = 0.20
+
+    def __post_init__(self) -> None:
+        shares = (self.train, self.eval, self.test)
+        if min(shares) < 0 or self.train == 0 or abs(sum(shares) - 1) > 1e-9:
+            raise ValueError(f"Splits are shares that add up to 1, with some rows in train. Received: {shares}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """How a model is fitted. Every plain field can be overridden: `--set train.epochs=3`."""
+
+    epochs: int
+    batch_size: int = 32
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    schedule: Literal["constant", "cosine", "exponential"] = "constant"
+    loss: str | None = None
+    patience: int | None = None
+    fit_on: Literal["train", "train+eval"] = "train"
+    mixed_precision: bool = False
+    class_weights: Mapping[int | str, float] | Literal["balanced"] | None = None
+    sample_weight: Callable[[pd.DataFrame], Any] | None = None
+    loss_weights: Mapping[str, float] | None = None
+    callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"Train.{name} must be at least 1. Received: {getattr(self, name)}.")
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise ValueError(f"Train.learning_rate must be above 0. Received: {self.learning_rate}.")
+        if self.patience is not None and self.fit_on == "train+eval":
+            raise ValueError("Train.patience needs rows held out to watch. Expected fit_on='train' with it.")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A way to build a Keras model and how to fit it.
+
+    `build` returns an uncompiled model whose inputs bear names of the preprocessing's outputs. Its keyword arguments
+    are hyperparameters: `--set model.units=128`. A regression ends in one linear unit, two classes in one sigmoid unit
+    (the probability of the label's second value), more classes in a softmax. A model with several outputs returns a
+    dict; the first key named in `outputs` is the one the gate judges.
+
+    A builder with a parameter called `transform_graph` is told where the fitted preprocessing lies, so that it can
+    read a vocabulary. A sentence that a report should give about a model goes into its attribute `about`.
+    """
+
+    build: Callable[..., keras.Model]
+    train: Train
+    _: KW_ONLY
+    outputs: tuple[str, ...] = ("prediction",)
+
+    def make(self, transform_graph: str | Path, **hyperparameters: Any) -> keras.Model:
+        """Build with these hyperparameters and what else the builder asks for."""
+        wanted = inspect.signature(self.build).parameters
+        given = {"transform_graph": Path(transform_graph)} if "transform_graph" in wanted else {}
+        return self.build(**given, **hyperparameters)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One demand of the gate: clear `bar`, and be no worse than the champion by more than `tolerance`."""
+
+    metric: str
+    bar: float
+    _: KW_ONLY
+    tolerance: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Everything that is learned and how; see docs/your-own-task.md.
+
+    `seen` tells in words what a model saw of each row of a batch, for the report: it is given the preprocessing's
+    outputs and a function from a vocabulary's name to its words.
+    """
+
+    about: str
+    features: tuple[Feature, ...]
+    label: Number | Category
+    sample: Callable[[], Sequence[Part]]
+    real: Callable[[Path | None], Sequence[Part]] | None = None
+    preprocess: Callable[..., dict[str, Any]]
+    models: Mapping[str, Model]
+    gate: tuple[Bar, ...]
+    seen: Callable[[Mapping[str, Any], Callable[[str], list[str]]], list[str]] | None = None
+    splits: Splits = field(default_factory=Splits)
+    slices: tuple[str, ...] = ()
+    max_rejected: float = 0.05
+
+    def __post_init__(self) -> None:
+        _check_columns(self)
+        _check_models(self)
+        _check_gate(self)
+
+    @property
+    def kind(self) -> Kind:
+        if isinstance(self.label, Number):
+            return "regression"
+        return "binary" if len(self.label.values) == 2 else "classes"
+
+    @property
+    def columns(self) -> tuple[Feature, ...]:
+        """The features and, last, the label."""
+        return (*self.features, self.label)
+
+    @property
+    def default_model(self) -> str:
+        return next(iter(self.models))
+
+    def hyperparameters(self, model: str) -> dict[str, Any]:
+        """The keyword arguments of the model's builder, with their defaults."""
+        return keyword_defaults(self.models[model].build)
+
+
+def keyword_defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def _check_columns(task: Task) -> None:
+    names = [column.name for column in task.columns]
+    for name in names:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError(f"A column's name is lower case letters, digits and underscores. Received: {name!r}.")
+    if len(set(names)) != len(names):
+        raise ValueError(f"Every column, the label included, needs a name of its own. Received: {', '.join(names)}.")
+    if not task.features:
+        raise ValueError("A task needs at least one feature. Received: none.")
+    if task.label.when_missing != "reject":
+        raise ValueError(f"Rows without the label cannot be kept. Received: when_missing={task.label.when_missing!r}.")
+    categories = [column.name for column in task.columns if isinstance(column, Category)]
+    for name in task.slices:
+        if name not in categories:
+            raise ValueError(f"Slices are made by Category columns: {', '.join(categories)}. Received: {name!r}.")
+
+
+def _check_models(task: Task) -> None:
+    if not task.models:
+        raise ValueError("A task needs at least one model. Received: none.")
+    for name, model in task.models.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError(f"A model's name is lower case letters, digits and underscores. Received: {name!r}.")
+        if not model.outputs:
+            raise ValueError(f"Model {name!r} needs at least one output. Received: none.")
+
+
+def _check_gate(task: Task) -> None:
+    known = METRICS[task.kind]
+    if not task.gate:
+        raise ValueError("A task needs a gate of at least one Bar. Received: none.")
+    for bar in task.gate:
+        if bar.metric not in known:
+            raise ValueError(f"A {task.kind} task has the metrics {', '.join(known)}. Received: {bar.metric!r}.")
+        if bar.tolerance < 0:
+            raise ValueError(f"A Bar's tolerance cannot be below 0. Received: {bar.tolerance}.")

@@ -1,0 +1,54 @@
+"""Whether a film review is positive, from a TF-Hub text embedding (IMDB; 25,000 train and 25,000 test reviews).
+
+What is learned: a trainable module that turns a text into 20 numbers, fine-tuned with a small network behind it.
+Data: `sample` makes 7,500 short synthetic reviews; `real` is the Large Movie Review Dataset with its official test
+split, two fifths of train held out.
+Model: `hub`, the module, Dense 16, one sigmoid; adam, batches of 512, 20 epochs. The module is gnews-swivel-20dim, or
+any other: `--set model.handle=PATH_OR_URL`. Where it cannot be had, a module of the same interface is made from the
+words of the train split, and the report says so; `--set model.handle=own` asks for that.
+
+    sluice run imdb_hub --data real
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tasks import Bar, Model, Task, Train, _imdb
+from transforms import text
+
+GNEWS = "https://tfhub.dev/google/tf2-preview/gnews-swivel-20dim/1"
+VOCABULARY = "tokens"
+
+
+def preprocess(features: dict[str, tf.Tensor], tokens: int = 20_000) -> dict[str, tf.Tensor]:
+    """The raw text; its most frequent tokens are counted in case that a module has to be made from them."""
+    text.vocabulary(text.tokens(features["text"]), tokens, VOCABULARY)
+    return {"text": features["text"]}
+
+
+def hub(transform_graph: Path, handle: str = GNEWS, units: int = 16) -> keras.Model:
+    from tasks import _hub  # its layer is a class of Keras, which a mere listing of tasks does without
+
+    layer = _hub.text_layer(handle, GNEWS, transform_graph, VOCABULARY)
+    inputs = keras.Input((), dtype="string", name="text")
+    x = keras.layers.Dense(units, activation="relu")(layer(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x))
+    model.about = layer.about
+    return model
+
+
+TASK = Task(
+    about="Whether a film review is positive, from a TF-Hub text embedding (IMDB)",
+    features=_imdb.FEATURES,
+    label=_imdb.LABEL,
+    sample=_imdb.sample,
+    real=_imdb.real,
+    preprocess=preprocess,
+    models={"hub": Model(hub, Train(epochs=20, batch_size=512, optimizer="adam"))},
+    gate=(Bar("accuracy", 0.85, tolerance=0.01),),
+    splits=_imdb.SPLITS,
+)

@@ -1,0 +1,98 @@
+"""Small real things that several tests start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tasks
+from tasks import Bar, Category, Image, Model, Number, Part, Task, Train
+
+Row = Mapping[str, Any]
+
+
+def _line() -> Any:
+    import keras
+
+    return keras.Sequential([keras.Input((2,), name="features"), keras.layers.Dense(1)])
+
+
+def _plane(features: dict[str, Any]) -> dict[str, Any]:
+    from transforms import scaling
+
+    return {"features": scaling.z_score([features["a"], features["b"]])}
+
+
+@pytest.fixture
+def plane() -> Task:
+    """y = a + 2b: two numbers, of which `b` may be missing."""
+    return Task(
+        about="A plane",
+        features=(Number("a"), Number("b", when_missing="skip_training"), Category("side", ("left", "right"))),
+        label=Number("y"),
+        sample=lambda: (Part(name="none", read=lambda: ()),),
+        preprocess=_plane,
+        models={"line": Model(_line, Train(epochs=3, batch_size=4, optimizer="sgd", learning_rate=0.1))},
+        gate=(Bar("mae", 10.0),),
+        slices=("side",),
+    )
+
+
+@pytest.fixture
+def write_examples() -> Callable[[Task, str | Path, Mapping[str, Sequence[Row]]], str]:
+    return _write_examples
+
+
+def _write_examples(task: Task, directory: str | Path, splits: Mapping[str, Sequence[Row]]) -> str:
+    """Literal rows as the ingest step would have left them."""
+    import tensorflow as tf
+
+    for split, rows in splits.items():
+        folder = Path(directory) / split
+        folder.mkdir(parents=True)
+        path = str(folder / "examples-00000-of-00001.tfrecord.gz")
+        with tf.io.TFRecordWriter(path, "GZIP") as writer:
+            for number, row in enumerate(rows):
+                writer.write(_example(task, row, number).SerializeToString())
+    return str(directory)
+
+
+def _example(task: Task, row: Row, number: int) -> Any:
+    import tensorflow as tf
+
+    example = tf.train.Example()
+    example.features.feature["_id"].int64_list.value.append(number)
+    for column in task.columns:
+        value = row.get(column.name)
+        feature = example.features.feature[column.name] if value is not None else None
+        match column, value:
+            case _, None:
+                continue
+            case Number(), _:
+                feature.float_list.value.append(value)
+            case Category(), int():
+                feature.int64_list.value.append(value)
+            case Image(), _:
+                feature.bytes_list.value.append(bytes(value))
+            case _:
+                feature.bytes_list.value.append(str(value).encode())
+    return example
+
+
+@pytest.fixture
+def plane_rows() -> list[Row]:
+    return list(_plane_rows(40))
+
+
+def _plane_rows(count: int) -> Iterable[Row]:
+    for i in range(count):
+        a, b = float(i % 7), float(i % 5)
+        yield {"a": a, "b": b, "side": "left" if i % 2 else "right", "y": a + 2 * b}
+
+
+@pytest.fixture(scope="session")
+def auto_mpg() -> Task:
+    return tasks.get("auto_mpg")

@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from components import destination, files
+from tasks import InputError
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return make_model(tmp_path / "model" / "serving", "first")
+
+
+def make_model(path: Path, content: str, many: int = 3) -> Path:
+    (path / "variables").mkdir(parents=True)
+    (path / "assets").mkdir()
+    (path / "saved_model.pb").write_text(content)
+    for i in range(many):
+        (path / "variables" / f"{i}").write_text(content * (i + 1))
+    return path
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def add(root: Path, model: Path, **options: object) -> destination.Version:
+    papers = {"provenance.json": {"run": "r1", "model_sha256": files.tree_hash(model)}}
+    return destination.add(root / "serving", "cars", model, papers, **options)  # type: ignore[arg-type]
+
+
+def test_no_versions_where_nothing_was_pushed(tmp_path: Path) -> None:
+    assert destination.versions(tmp_path / "nothing", "cars") == []
+    assert destination.newest(tmp_path / "nothing", "cars") is None
+    assert destination.free_number(tmp_path / "nothing", "cars") == 1
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_version_is_the_model_and_its_papers(tmp_path: Path, model: Path) -> None:
+    version = add(tmp_path, model)
+    assert (version.number, version.path) == (1, tmp_path / "serving" / "cars" / "1")
+    assert version.provenance == {"run": "r1", "model_sha256": files.tree_hash(model)}
+    assert files.tree_hash(version.path) == files.tree_hash(model) == version.model_sha256
+    assert version.champion == f"1:{files.tree_hash(model)}"
+    assert (version.path / "assets").is_dir()
+    assert names(tmp_path / "serving" / "cars") == ["1"]
+    assert destination.versions(tmp_path / "serving", "cars") == [version]
+
+
+def test_whoever_serves_may_read(tmp_path: Path, model: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        version = add(tmp_path, model)
+    finally:
+        os.umask(before)
+    paths = (version.path, *version.path.rglob("*"))
+    modes = {path.relative_to(version.path.parent).as_posix(): path.stat().st_mode & 0o777 for path in paths}
+    assert {modes["1"], modes["1/variables"], modes["1/assets.extra"]} == {0o755}
+    assert {modes["1/saved_model.pb"], modes["1/assets.extra/provenance.json"]} == {0o644}
+
+
+def test_versions_are_the_complete_ones_in_the_order_of_numbers(tmp_path: Path, model: Path) -> None:
+    for _ in range(11):
+        add(tmp_path, model)
+    task = tmp_path / "serving" / "cars"
+    for name in ("20", "x", ".incoming-1", "-3", "1.5", "9" * 25):
+        (task / name).mkdir()
+    (task / "21").write_text("a file")
+    assert [version.number for version in destination.versions(tmp_path / "serving", "cars")] == list(range(1, 12))
+    assert add(tmp_path, model).number == 22
+
+
+def test_a_version_pushed_by_hand_has_no_provenance_but_a_hash(tmp_path: Path, model: Path) -> None:
+    make_model(tmp_path / "serving" / "cars" / "7", "first")
+    version = destination.newest(tmp_path / "serving", "cars")
+    assert version is not None
+    assert version.provenance == {}
+    assert version.champion == f"7:{files.tree_hash(model)}"
+
+
+def test_damaged_provenance_is_a_clear_failure(tmp_path: Path, model: Path) -> None:
+    version = add(tmp_path, model)
+    (version.path / "assets.extra" / "provenance.json").write_text("{")
+    with pytest.raises(ValueError, match=r"provenance\.json.*damaged"):
+        destination.versions(tmp_path / "serving", "cars")
+
+
+def test_a_number_that_a_rival_has_taken(tmp_path: Path, model: Path) -> None:
+    add(tmp_path, model, number=1)
+    with pytest.raises(destination.TakenError):
+        add(tmp_path, model, number=1)
+    assert names(tmp_path / "serving" / "cars") == ["1"]
+
+
+def test_a_copy_of_another_model_is_never_seen(tmp_path: Path, model: Path) -> None:
+    with pytest.raises(RuntimeError, match="changed or is damaged"):
+        add(tmp_path, model, model_sha256="0" * 64)
+    assert names(tmp_path / "serving" / "cars") == []
+
+
+def test_pushes_at_once_get_a_version_each(tmp_path: Path, model: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        numbers = [version.number for version in pool.map(lambda _: add(tmp_path, model), range(16))]
+    assert sorted(numbers) == list(range(1, 17))
+
+
+def test_only_stale_leftovers_are_swept(tmp_path: Path, model: Path) -> None:
+    task = tmp_path / "serving" / "cars"
+    for name, age in {".incoming-old": 7200, ".incoming-new": 60}.items():
+        make_model(task / name, "x")
+        for path in (task / name, *(task / name).rglob("*")):
+            os.utime(path, (time.time() - age,) * 2)
+    add(tmp_path, model)
+    assert names(task) == [".incoming-new", "1"]
+
+
+def test_a_model_of_old_files_does_not_look_stale_while_it_is_copied(tmp_path: Path, model: Path) -> None:
+    for path in (model, *model.rglob("*")):
+        os.utime(path, (0, 0))
+    version = add(tmp_path, model)
+    assert min(path.stat().st_mtime for path in version.path.rglob("*")) > time.time() - 60
+
+
+def test_rollback_copies_and_says_so(tmp_path: Path, model: Path) -> None:
+    first = add(tmp_path, model)
+    (first.path / "assets.extra" / "warmup").write_text("requests")
+    add(tmp_path, make_model(tmp_path / "second", "second"))
+    back = destination.rollback(tmp_path / "serving", "cars", 1)
+    assert back.number == 3
+    assert back.provenance["copied_from"] == 1
+    assert back.provenance["run"] == "r1"
+    assert back.model_sha256 == first.model_sha256 == files.tree_hash(back.path)
+    assert (back.path / "assets.extra" / "warmup").read_text() == "requests"
+
+
+@pytest.mark.parametrize(
+    ("pushed", "number", "message"),
+    [
+        (0, 1, "There is no version of cars"),
+        (2, 5, "no version 5 of cars.*Expected one of: 1, 2"),
+        (2, 2, "Version 2 of cars is the newest already"),
+    ],
+)
+def test_rollback_to_what_is_not_there(tmp_path: Path, model: Path, pushed: int, number: int, message: str) -> None:
+    for _ in range(pushed):
+        add(tmp_path, model)
+    with pytest.raises(InputError, match=message):
+        destination.rollback(tmp_path / "serving", "cars", number)
+
+
+def test_a_damaged_version_is_not_rolled_back_to(tmp_path: Path, model: Path) -> None:
+    (add(tmp_path, model).path / "saved_model.pb").write_text("damaged")
+    add(tmp_path, make_model(tmp_path / "second", "second"))
+    with pytest.raises(RuntimeError, match="changed or is damaged"):
+        destination.rollback(tmp_path / "serving", "cars", 1)
+    assert [version.number for version in destination.versions(tmp_path / "serving", "cars")] == [1, 2]
+
+
+def test_a_destination_that_cannot_be_used(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "serving").write_text("a file")
+    with pytest.raises(InputError, match="cannot be used: Not a directory"):
+        add(tmp_path, model)
+    with pytest.raises(InputError, match="cannot be used: Not a directory"):
+        destination.versions(tmp_path / "serving", "cars")
+    with pytest.raises(InputError, match="a URL"):
+        destination.versions("gs://bucket/serving", "cars")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_destination_without_the_right_to_write(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "serving").mkdir(mode=0o500)
+    with pytest.raises(InputError, match="cannot be used: Permission denied"):
+        add(tmp_path, model)
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """A small file system of its own, with mount options."""
+    disk = tmp_path / "serving"
+
+    def mount(options: str) -> Path:
+        disk.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
+        if sys.platform != "linux" or os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("mounting a small tmpfs needs root on Linux")
+        return disk
+
+    yield mount
+    subprocess.run(["umount", str(disk)], capture_output=True)
+
+
+def test_a_full_disk(mounted: Callable[[str], Path], tmp_path: Path, model: Path) -> None:
+    disk = mounted("size=64k")
+    (model / "big").write_bytes(b"x" * 200_000)
+    with pytest.raises(RuntimeError, match=r"is full\. Nothing was pushed"):
+        add(tmp_path, model)
+    assert names(disk / "cars") == []
+
+
+def test_a_file_system_for_reading_only(mounted: Callable[[str], Path], tmp_path: Path, model: Path) -> None:
+    mounted("ro")
+    with pytest.raises(InputError, match="cannot be used: Read-only file system"):
+        add(tmp_path, model)
+
+
+PUSHER = """
+import sys
+from components import destination, files
+root, model = sys.argv[1:]
+papers = {"provenance.json": {"model_sha256": files.tree_hash(model)}, "statistics.json": {"x": list(range(999))}}
+print("ready", flush=True)
+while True:
+    destination.add(root, "cars", model, papers)
+"""
+
+
+def test_a_server_that_polls_never_sees_an_incomplete_version(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model", "weights", many=40)
+    expected, root = files.tree_hash(model), tmp_path / "serving"
+    stop, broken, seen = threading.Event(), [], set()
+
+    def poll() -> None:
+        while not stop.is_set():
+            for name in names(root / "cars") if (root / "cars").exists() else ():
+                if name.isdigit() and name not in seen:
+                    seen.add(name)
+                    papers = {"provenance.json", "statistics.json"}
+                    present = (root / "cars" / name / "assets.extra").exists()
+                    whole = present and papers <= set(names(root / "cars" / name / "assets.extra"))
+                    if not whole or files.tree_hash(root / "cars" / name) != expected:
+                        broken.append(name)
+
+    server = threading.Thread(target=poll)
+    server.start()
+    try:
+        for _ in range(8):
+            command = [sys.executable, "-c", PUSHER, str(root), str(model)]
+            pusher = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+            assert pusher.stdout is not None
+            assert pusher.stdout.readline() == b"ready\n"
+            time.sleep(random.Random(len(seen)).uniform(0.05, 0.3))
+            pusher.kill()
+            pusher.wait()
+            pusher.stdout.close()
+    finally:
+        stop.set()
+        server.join()
+    assert broken == []
+    assert len(seen) > 3
+    assert len(destination.versions(root, "cars")) >= len(seen)
+
+
+def test_the_light_modules_stay_light() -> None:
+    heavy = "{'tensorflow', 'keras', 'apache_beam', 'pandas', 'numpy', 'sklearn', 'pyarrow', 'kfp'}"
+    code = f"import sys; from components import destination, files, gate, push; print({heavy} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"

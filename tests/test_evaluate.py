@@ -1,0 +1,126 @@
+"""Evaluation: what is served is what was trained, on the same raw rows as the champion, and the label stays out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import tasks
+from components import destination, evaluate, parsing, predictions, transform
+from components.export import export
+from components.preprocessing import Preprocessing
+from tasks import Bar, Category
+
+
+@pytest.fixture
+def trained(plane, plane_rows, write_examples, tmp_path):
+    """An untrained line, saved and exported as the train step does it."""
+    keras.utils.set_random_seed(0)
+    examples = write_examples(plane, tmp_path / "examples", {"train": plane_rows, "test": plane_rows[:9]})
+    transform.analyse(plane, plane.preprocess, examples, str(tmp_path / "graph"), [])
+    model = plane.models["line"].build()
+    model.save(tmp_path / "model.keras")
+    export(plane, "line", model, Preprocessing(str(tmp_path / "graph")), tmp_path / "serving")
+    return tmp_path
+
+
+def equality(task, trained):
+    served = predictions.ServedModel(trained / "serving")
+    places = (str(trained / "examples"), str(trained / "graph"), str(trained))
+    return evaluate.prove_equal(task, "line", served, *places)
+
+
+def test_the_served_path_equals_the_trained_path(plane, trained):
+    assert equality(plane, trained)["rows"] == 9
+    assert equality(plane, trained)["largest_difference"] < 1e-5
+
+
+def test_a_served_model_that_answers_otherwise_stops_the_run(plane, trained):
+    other = plane.models["line"].build()
+    other.set_weights([weights + 0.01 for weights in other.get_weights()])
+    other.save(trained / "model.keras")
+    with pytest.raises(RuntimeError, match="does not answer as the trained one"):
+        equality(plane, trained)
+
+
+def test_requests_hold_the_features_and_nothing_else(plane, trained):
+    for requests, *_ in parsing.served_rows(plane, str(trained / "examples"), "test", 4):
+        for request in requests:
+            example = tf.train.Example.FromString(request)
+            assert set(example.features.feature) == {"a", "b", "side"}
+
+
+def test_predictions_stand_beside_label_slices_and_champion(plane, trained):
+    served = predictions.ServedModel(trained / "serving")
+    path = str(trained / "predictions.parquet")
+    assert predictions.write(plane, served, served, str(trained / "examples"), path) == 9
+    frame = pd.read_parquet(path)
+    assert list(frame) == ["row", "label", "side", "prediction", "champion"]
+    assert frame["row"].tolist() == list(range(9))
+    assert frame["label"][3] == 3.0 + 2 * 3.0
+    assert frame["side"].tolist()[:2] == ["right", "left"]
+    np.testing.assert_array_equal(frame["prediction"], frame["champion"])
+
+
+def test_an_empty_test_split_is_a_sentence(plane, trained, write_examples, tmp_path):
+    served = predictions.ServedModel(trained / "serving")
+    empty = write_examples(plane, tmp_path / "empty", {"test": []})
+    with pytest.raises(ValueError, match="test split has no rows"):
+        predictions.write(plane, served, None, empty, str(tmp_path / "none.parquet"))
+
+
+def facts():
+    return {
+        "task": "plane", "model_name": "line", "model_sha256": "00", "champion": "", "rows": 4,
+        "equality": {"rows": 4, "largest_difference": 0.0},
+    }  # fmt: skip
+
+
+def test_the_verdict_holds_both_models_to_the_same_rows(plane):
+    frame = pd.DataFrame({"label": [1.0, 2.0], "prediction": [1.5, 2.5], "champion": [1.0, 2.0], "side": ["left"] * 2})
+    task = dataclasses.replace(plane, gate=(Bar("mae", 1.0, tolerance=0.2),))
+    document = evaluate.verdict(task, frame, **facts())
+    assert document["metrics"]["mae"] == 0.5
+    assert document["champion_metrics"]["mae"] == 0.0
+    assert not document["blessed"]
+    assert evaluate.verdict(task, frame.drop(columns="champion"), **facts())["blessed"]
+
+
+def test_a_champion_that_cannot_be_read_stops_the_run(trained, tmp_path):
+    version = destination.add(tmp_path / "served", "plane", trained / "serving", {"provenance.json": {}})
+    (version.path / "saved_model.pb").write_bytes(b"broken")
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        evaluate.load_champion(str(tmp_path / "served"), "plane", "1:00")
+    with pytest.raises(ValueError, match="no longer in"):
+        evaluate.load_champion(str(tmp_path / "served"), "plane", "2:00")
+    assert evaluate.load_champion(str(tmp_path / "served"), "plane", "") is None
+
+
+def test_a_champion_of_other_features_stops_the_run(plane, trained, tmp_path):
+    class Other(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+        def serve(self, examples):
+            return {"something": tf.strings.length(examples)}
+
+    other = Other()
+    tf.saved_model.save(other, str(tmp_path / "other"), signatures={"serving_default": other.serve})
+    rivals = [predictions.ServedModel(trained / "serving"), predictions.ServedModel(tmp_path / "other")]
+    with pytest.raises(ValueError, match="cannot answer this task's rows"):
+        predictions.write(plane, *rivals, str(trained / "examples"), str(tmp_path / "p.parquet"))
+
+
+def test_labels_are_positions_among_the_declared_values():
+    task = dataclasses.replace(tasks.get("auto_mpg"), label=Category("kind", ("no", "yes")), gate=(Bar("auc", 0.5),))
+    assert parsing.encoded_label(task, tf.constant(["yes", "no"])).numpy().tolist() == [1, 0]
+
+
+def test_missing_values_parse_to_what_the_preprocessing_expects(plane):
+    parsed = tf.io.parse_example([b""], parsing.parsing_spec(plane.features))
+    assert math.isnan(parsed["a"][0])
+    assert parsed["side"][0] == b""

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import destination, files, provenance, push
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Candidate:
+    """A trained model with its papers, as the steps before push leave them."""
+
+    root: Path
+    name: str
+    champion: str = ""
+
+    def __post_init__(self) -> None:
+        (self.serving / "variables").mkdir(parents=True)
+        (self.serving / "saved_model.pb").write_text(self.name)
+        (self.serving / "variables" / "data").write_text(self.name * 9)
+        (self.serving.parent / "model.keras").write_text("not served")
+        files.write_json(self.root / self.name / "statistics.json", {"fingerprint": "f00d", "rows": {"train": 7}})
+        self.bless(blessed=True)
+
+    @property
+    def serving(self) -> Path:
+        return self.root / self.name / "model" / "serving"
+
+    def bless(self, **changes: Any) -> Candidate:
+        blessing = {
+            "blessed": True,
+            "reasons": [],
+            "task": "cars",
+            "model_name": "mlp",
+            "model_sha256": files.tree_hash(self.serving),
+            "champion": self.champion,
+            "metrics": {"mae": 2.0},
+        }
+        files.write_json(self.root / self.name / "blessing.json", blessing | changes)
+        return self
+
+    def push(self, **changes: str) -> push.Pushed:
+        given: dict[str, Any] = {
+            "champion": self.champion,
+            "inputs": f"inputs of {self.name}",
+            "run": "r1",
+            "force": "",
+        }
+        return push.run(
+            task="cars",
+            destination=str(self.root / "serving"),
+            parameters={"seed": "0"},
+            statistics=str(self.root / self.name / "statistics.json"),
+            model=str(self.root / self.name / "model"),
+            blessing=str(self.root / self.name / "blessing.json"),
+            **given | changes,
+        )
+
+
+def pushed(root: Path) -> list[int]:
+    return [version.number for version in destination.versions(root / "serving", "cars")]
+
+
+def test_a_blessed_model_is_pushed_with_its_papers(tmp_path: Path) -> None:
+    candidate = Candidate(tmp_path, "first")
+    result = candidate.push()
+    assert result == (1, str(tmp_path / "serving" / "cars" / "1"), [])
+    extra = Path(result.pushed) / "assets.extra"
+    assert files.read_json(extra / "blessing.json")["blessed"] is True
+    assert files.read_json(extra / "statistics.json")["fingerprint"] == "f00d"
+    papers = files.read_json(extra / "provenance.json")
+    assert set(papers["versions"]) >= {"python", "tensorflow", "keras", "apache-beam"}
+    assert papers["pushed_at"].endswith("+00:00")
+    known = {key: value for key, value in papers.items() if key not in ("versions", "pushed_at", "git")}
+    assert known == {
+        "task": "cars",
+        "model": "mlp",
+        "run": "r1",
+        "inputs": "inputs of first",
+        "champion": "",
+        "model_sha256": files.tree_hash(candidate.serving),
+        "parameters": {"seed": "0"},
+        "metrics": {"mae": 2.0},
+        "fingerprint": "f00d",
+        "rows": {"train": 7},
+        "force": "",
+        "blessed": True,
+        "copied_from": None,
+    }
+    assert sorted(path.name for path in Path(result.pushed).iterdir()) == [
+        "assets.extra",
+        "saved_model.pb",
+        "variables",
+    ]
+
+
+def test_a_rejected_model_is_declined_with_the_gates_reasons(tmp_path: Path) -> None:
+    candidate = Candidate(tmp_path, "first").bless(blessed=False, reasons=["mae 3 is above the bar 2"])
+    assert candidate.push() == (0, "", ["mae 3 is above the bar 2"])
+    assert pushed(tmp_path) == []
+
+
+@pytest.mark.parametrize("blessed", [None, "false", "true", 1])
+def test_only_true_is_blessed(tmp_path: Path, blessed: object) -> None:
+    assert Candidate(tmp_path, "first").bless(blessed=blessed).push().version == 0
+
+
+def test_a_force_goes_past_the_gate_and_into_the_provenance(tmp_path: Path) -> None:
+    candidate = Candidate(tmp_path, "first").bless(blessed=False, reasons=["no"])
+    result = candidate.push(force="the old one is on fire")
+    assert result.version == 1
+    papers = files.read_json(Path(result.pushed) / "assets.extra" / "provenance.json")
+    assert (papers["blessed"], papers["force"]) == (False, "the old one is on fire")
+
+
+@pytest.mark.parametrize("force", ["", "because"])
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
+def test_no_force_gets_past_a_missing_blessing(tmp_path: Path, content: str | None, force: str) -> None:
+    candidate = Candidate(tmp_path, "first")
+    blessing = tmp_path / "first" / "blessing.json"
+    blessing.unlink() if content is None else blessing.write_text(content)
+    result = candidate.push(force=force)
+    assert result[:2] == (0, "")
+    assert "no blessing" in result.reasons[0]
+    assert pushed(tmp_path) == []
+
+
+@pytest.mark.parametrize("force", ["", "because"])
+def test_no_force_gets_past_a_blessing_of_another_model_or_task(tmp_path: Path, force: str) -> None:
+    candidate = Candidate(tmp_path, "first")
+    (candidate.serving / "variables" / "data").write_text("trained on after the evaluation")
+    assert "another model" in candidate.push(force=force).reasons[0]
+    candidate.bless(task="boats")
+    assert "task 'boats'" in candidate.push(force=force).reasons[0]
+    assert pushed(tmp_path) == []
+
+
+def test_the_same_model_is_not_pushed_twice(tmp_path: Path) -> None:
+    candidate = Candidate(tmp_path, "first")
+    first = candidate.push()
+    assert candidate.push(inputs="other inputs", run="r2") == first
+    assert pushed(tmp_path) == [1]
+    assert files.read_json(Path(first.pushed) / "assets.extra" / "provenance.json")["run"] == "r1"
+
+
+def test_a_model_of_the_same_inputs_is_serving_already(tmp_path: Path) -> None:
+    """As when a retraining without cache comes out a little different: it is judged against the old baseline."""
+    first = Candidate(tmp_path, "first").push(inputs="same")
+    assert Candidate(tmp_path, "second").push(inputs="same") == first
+    assert Candidate(tmp_path, "third").push(inputs="").version == 0
+
+
+def test_two_that_race_for_one_baseline(tmp_path: Path) -> None:
+    winner, loser = Candidate(tmp_path, "first"), Candidate(tmp_path, "second")
+    assert winner.push().version == 1
+    declined = loser.push()
+    assert declined[:2] == (0, "")
+    assert "judged against no version, and the destination now has version 1" in declined.reasons[0]
+    assert loser.push(force="it is better, I know").version == 2
+
+
+def test_a_blessing_against_another_champion_is_declined(tmp_path: Path) -> None:
+    Candidate(tmp_path, "first").push()
+    serving = destination.versions(tmp_path / "serving", "cars")[-1].champion
+    later = Candidate(tmp_path, "second", champion=serving)
+    assert "judged against version 9" in later.bless(champion="9:beef").push().reasons[0]
+    assert later.bless().push().version == 2
+
+
+def test_a_rollback_in_between_changes_the_champion(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        known = destination.newest(tmp_path / "serving", "cars")
+        Candidate(tmp_path, name, champion=known.champion if known else "").push()
+    judged_against = destination.versions(tmp_path / "serving", "cars")[-1].champion
+    destination.rollback(tmp_path / "serving", "cars", 1)
+    assert "now has version 3" in Candidate(tmp_path, "third", champion=judged_against).push().reasons[0]
+
+
+def test_of_many_that_push_at_once_for_one_baseline_one_wins(tmp_path: Path) -> None:
+    candidates = [Candidate(tmp_path, f"model{i}") for i in range(8)]
+    results: list[push.Pushed] = []
+    threads = [threading.Thread(target=lambda c=c: results.append(c.push())) for c in candidates]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(result.version for result in results) == [0] * 7 + [1]
+    assert pushed(tmp_path) == [1]
+
+
+def test_git_revision(tmp_path: Path) -> None:
+    """From a copy of the code in a repository of its own: tracked, changed, and untracked."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@localhost"]
+    for name in ("components/__init__.py", "components/provenance.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    code = f"""
+import sys
+sys.path.append({str(ROOT)!r})
+import components
+components.__path__.append({str(ROOT / "components")!r})
+from components import provenance
+print(provenance.__file__, provenance.git_revision())
+"""
+
+    def revision() -> str:
+        result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        path, _, found = result.stdout.strip().partition(" ")
+        assert path == str(tmp_path / "components" / "provenance.py")
+        return found
+
+    subprocess.run([*git, "init", "-q"], check=True)
+    assert revision() == ""
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "x"], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    assert revision() == head
+    (tmp_path / "components" / "__init__.py").write_text("# changed\n")
+    assert revision() == f"{head}-dirty"
+
+
+def test_library_versions_are_json() -> None:
+    found = provenance.library_versions()
+    assert json.loads(json.dumps(found)) == found
+    assert all(found.values())

@@ -1,0 +1,141 @@
+"""Training: the same numbers for the same seed, resumption as if nothing had happened, rows and weights as declared."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components import feeding, train
+from components import transform as transform_
+from components.preprocessing import Preprocessing
+from tasks import Category, Model, Train
+
+
+@pytest.fixture
+def prepared(plane, plane_rows, write_examples, tmp_path):
+    examples = write_examples(plane, tmp_path / "examples", {"train": plane_rows[:30], "eval": plane_rows[30:]})
+    transform_.analyse(plane, plane.preprocess, examples, str(tmp_path / "graph"), [])
+    return examples, Preprocessing(str(tmp_path / "graph"))
+
+
+def noisy():
+    """A model with dropout: resuming must also bring back the state of its random numbers."""
+    return keras.Sequential(
+        [keras.Input((2,), name="features"), keras.layers.Dense(8), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+    )
+
+
+def fitted(task, prepared, directory, settings, seed=0):
+    examples, preprocessing = prepared
+    task = dataclasses.replace(task, models={"line": Model(noisy, settings)})
+    keras.utils.set_random_seed(seed)
+    rows = feeding.load(task, settings, preprocessing, examples, ("train",))
+    watched = feeding.load(task, settings, preprocessing, examples, ("eval",))
+    model = train.build(task, "line", {}, rows)
+    resume = train.fit(task, "line", model, settings, rows, watched, seed, directory)
+    return resume, [np.asarray(weights) for weights in model.get_weights()]
+
+
+SETTINGS = Train(epochs=6, batch_size=4, optimizer="adam", learning_rate=0.05, patience=2)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(plane, prepared, tmp_path):
+    _, first = fitted(plane, prepared, tmp_path / "1", SETTINGS)
+    _, again = fitted(plane, prepared, tmp_path / "2", SETTINGS)
+    _, other = fitted(plane, prepared, tmp_path / "3", SETTINGS, seed=1)
+    for one, two, three in zip(first, again, other, strict=True):
+        np.testing.assert_array_equal(one, two)
+        assert not np.array_equal(one, three)
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAfter(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 == 3:
+            raise Killed
+
+
+def test_a_killed_fit_goes_on_after_its_last_finished_epoch_to_the_same_end(plane, prepared, tmp_path):
+    whole, expected = fitted(plane, prepared, tmp_path / "whole", SETTINGS)
+    with pytest.raises(Killed):
+        fitted(plane, prepared, tmp_path / "cut", dataclasses.replace(SETTINGS, callbacks=lambda: [KillAfter()]))
+    resumed, received = fitted(plane, prepared, tmp_path / "cut", SETTINGS)
+    assert resumed.history == whole.history
+    assert resumed.best_epoch == whole.best_epoch
+    for one, two in zip(expected, received, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_fit_killed_after_its_last_epoch_trains_no_more(plane, prepared, tmp_path):
+    whole, expected = fitted(plane, prepared, tmp_path / "run", SETTINGS)
+    again, received = fitted(plane, prepared, tmp_path / "run", SETTINGS)
+    assert again.history == whole.history
+    for one, two in zip(expected, received, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_rows_without_an_optional_feature_are_not_trained_on(plane, prepared, write_examples, tmp_path):
+    rows = [{"a": 1.0, "b": b, "side": "left", "y": 1.0} for b in (1.0, None, 2.0, None, None)]
+    examples = write_examples(plane, tmp_path / "gaps", {"train": rows})
+    loaded = feeding.load(plane, SETTINGS, prepared[1], examples, ("train",))
+    assert (loaded.count, loaded.skipped) == (2, 3)
+
+
+def test_no_rows_at_all_is_a_sentence(plane, prepared, write_examples, tmp_path):
+    examples = write_examples(plane, tmp_path / "none", {"train": []})
+    with pytest.raises(ValueError, match="no rows in train"):
+        feeding.load(plane, SETTINGS, prepared[1], examples, ("train",))
+
+
+def test_balanced_class_weights_give_each_class_the_same_share(plane):
+    task = dataclasses.replace(
+        plane, label=Category("y", ("no", "yes")), gate=(dataclasses.replace(plane.gate[0], metric="auc"),)
+    )
+    weights = feeding.class_weights(
+        task, dataclasses.replace(SETTINGS, class_weights="balanced"), np.array([0, 0, 0, 1])
+    )
+    np.testing.assert_allclose(weights, [4 / 6, 2.0])
+    named = feeding.class_weights(task, dataclasses.replace(SETTINGS, class_weights={"yes": 3.0}), np.array([0, 1]))
+    np.testing.assert_allclose(named, [1.0, 3.0])
+
+
+def test_sample_weights_reach_the_batches(plane, prepared):
+    settings = dataclasses.replace(SETTINGS, sample_weight=lambda frame: frame["a"] + 1)
+    rows = feeding.load(plane, settings, prepared[1], prepared[0], ("train",))
+    assert rows.weights is not None
+    np.testing.assert_allclose(rows.weights.numpy()[:3], [1.0, 2.0, 3.0])
+
+
+def test_sparse_rows_are_made_dense_a_batch_at_a_time():
+    table = np.array([[0, 1, 0, 2], [0, 0, 0, 0], [3, 0, 0, 0]], np.float32)
+    sparse = feeding.Sparse.of(tf.sparse.from_dense(table))
+    np.testing.assert_array_equal(sparse.gather(tf.constant([2, 0, 1, 0])).numpy(), table[[2, 0, 1, 0]])
+
+
+def test_each_epoch_has_its_own_order_that_hangs_on_nothing_else(plane, prepared):
+    rows = feeding.load(plane, SETTINGS, prepared[1], prepared[0], ("train",))
+
+    epoch = feeding.Epoch()
+    dataset = feeding.batches(rows, 4, lambda index: (index,), seed=5, epoch=epoch)
+
+    def order(number):
+        epoch.on_epoch_begin(number)
+        return np.concatenate([batch[0] for batch in dataset.as_numpy_iterator()]).tolist()
+
+    first, second = order(0), order(1)
+    assert sorted(first) == sorted(second) == list(range(rows.count))
+    assert first != second
+    assert order(0) == first
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "exponential"])
+def test_learning_rate_schedules_start_at_the_declared_rate(schedule):
+    made = train.optimizer(Train(epochs=2, optimizer="sgd", learning_rate=0.5, schedule=schedule), steps=10)
+    assert float(made.learning_rate) == pytest.approx(0.5)

@@ -1,0 +1,68 @@
+"""Text as the ids of its words, made exactly as those of `keras.datasets.imdb`.
+
+The ids: 0 pads, 1 starts a text, 2 is any other word, and the word of rank r (1 is the most frequent of the train
+split) is `FIRST + r`. As in `load_data(num_words=size)` every id is below `size`, so `size - 4` words are known.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+PADDING, START, OTHER, FIRST = 0, 1, 2, 3
+# What Keras counts as blanks: all of string.punctuation but the apostrophe, and tab and line feed.
+BLANKS = r"[!-&(-/:-@\[-`{-~\t\n ]+"
+
+
+def words(text: tf.Tensor) -> tf.RaggedTensor:
+    """Strings [b] as their words [b, (words)]: A to Z in lower case, punctuation as blanks, split on blanks."""
+    return tf.strings.split(tf.strings.regex_replace(tf.strings.lower(text), BLANKS, " "))
+
+
+def tokens(text: tf.Tensor) -> tf.RaggedTensor:
+    """Strings [b] as what stands between their spaces, as it is written."""
+    return tf.strings.split(text, " ")
+
+
+def vocabulary(words: tf.RaggedTensor, size: int, name: str) -> tf.Tensor:
+    """The `size` most frequent words of the train split, kept with the graph as an asset called `name`.
+
+    Words of one frequency are in descending order of their bytes. Weights of one make tf.Transform count within each
+    batch first, so that 25,000 long reviews take 6 s, not 12 to 16.
+    """
+    flat = words.flat_values
+    return tft.vocabulary(flat, top_k=size, weights=tf.ones_like(flat, tf.int64), vocab_filename=name)
+
+
+def ids(words: tf.RaggedTensor, size: int, name: str = "words") -> tf.RaggedTensor:
+    """Words [b, (words)] as ids [b, (1 + words)], beginning with the start mark."""
+    known = vocabulary(words, size - FIRST - 1, name)
+    ranks = tft.apply_vocabulary(words.flat_values, known, default_value=-1)
+    codes = words.with_flat_values(tf.where(ranks < 0, tf.constant(OTHER, tf.int64), ranks + FIRST + 1))
+    return tf.concat([tf.fill([words.nrows(), 1], tf.constant(START, tf.int64)), codes], axis=1)
+
+
+def pad(ids: tf.RaggedTensor, length: int, truncation: Literal["pre", "post"] = "post") -> tf.Tensor:
+    """Ids [b, (any)] as [b, length], padded after the end; of what is too long, "post" cuts the end, "pre" the start.
+
+    Keras' `pad_sequences` does the same, but cuts the start unless told otherwise.
+    """
+    if truncation not in ("pre", "post"):
+        raise ValueError(f"A text is cut at one end. Expected truncation 'pre' or 'post'. Received: {truncation!r}.")
+    kept = ids[:, :length] if truncation == "post" else ids[:, -length:]
+    return kept.to_tensor(default_value=PADDING, shape=[None, length])
+
+
+def multi_hot(ids: tf.RaggedTensor, size: int) -> tf.SparseTensor:
+    """Ids [b, (any)] as a sparse [b, size] with 1.0 where the id occurs, each row's indices sorted and unique."""
+    rows = tf.cast(ids.value_rowids(), tf.int64)
+    cells, _ = tf.unique(tf.sort(rows * size + ids.flat_values))
+    indices = tf.stack([cells // size, cells % size], axis=1)
+    return tf.SparseTensor(indices, tf.ones_like(cells, tf.float32), [ids.nrows(), size])
+
+
+def read_back(ids: list[int], known: list[str]) -> str:
+    """The text behind ids, given the vocabulary in its order; "[?]" stands for a word that is not in it."""
+    return " ".join(known[i - FIRST - 1] if i > FIRST else "[?]" for i in ids if i not in (PADDING, START))
