@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,8 +13,8 @@ import pandas as pd
 import tensorflow as tf
 
 import tasks
+from components import code, gate
 from components import destination as destination_
-from components import gate
 from components import metrics as metrics_
 from components import predictions as predictions_
 from components import report as report_
@@ -88,16 +90,17 @@ def run(
     return Evaluated(document["blessed"], document["reasons"])
 
 
-def verdict(task: Task, frame: pd.DataFrame, **facts: Any) -> dict[str, Any]:
+def verdict(definition: Task, frame: pd.DataFrame, **facts: Any) -> dict[str, Any]:
     """The blessing: every bar against the metrics of both models on the same rows."""
-    champion = metrics_.score(task.kind, frame["label"], frame["champion"]) if "champion" in frame else None
-    values = metrics_.table(task.kind, frame)
-    judged = gate.judge(task.gate, METRICS[task.kind], values, champion)
+    kind = definition.kind
+    champion = metrics_.score(kind, frame["label"], frame["champion"]) if "champion" in frame else None
+    values = metrics_.table(kind, frame)
+    judged = gate.judge(definition.gate, METRICS[kind], values, champion)
     return gate.blessing(
         judged,
         metrics=values,
         champion_metrics=champion,
-        slices=metrics_.slices(task.kind, frame, task.slices),
+        slices=metrics_.slices(kind, frame, definition.slices),
         **facts,
     )
 
@@ -119,10 +122,18 @@ def load_champion(destination: str, task: str, champion: str) -> predictions_.Se
         ) from error
 
 
+def import_classes(build: Callable[..., Any]) -> None:
+    """Import all that the task's file imports, wherever in it, so that Keras knows the classes registered there."""
+    for path in code.sources(build.__module__):
+        if path.startswith("tasks/"):
+            importlib.import_module(path.removesuffix(".py").replace("/", "."))
+
+
 def prove_equal(
     task: Task, model_name: str, served: predictions_.ServedModel, examples: str, transform_graph: str, model: str
 ) -> dict[str, Any]:
     """The same rows through the transform graph and the Keras model, and through the exported signature."""
+    import_classes(task.models[model_name].build)
     trained = keras.saving.load_model(Path(model) / "model.keras", compile=False)
     preprocessing = Preprocessing(transform_graph)
     main = task.models[model_name].outputs[0]

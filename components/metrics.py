@@ -30,6 +30,11 @@ def _log_loss(label: Array, prediction: Array) -> float:
     return float(sk.log_loss(label, prediction.astype(np.float32), labels=list(classes)))
 
 
+def _macro_f1(label: Array, chosen: Array) -> float:
+    # Over the classes that occur: a slice is not to be marked down for those it does not have.
+    return float(sk.f1_score(label, chosen, labels=np.unique(label), average="macro", zero_division=0.0))
+
+
 def _of_class(metric: Callable[..., float], **options: Any) -> Metric:
     """A metric of the predicted class rather than its probability."""
 
@@ -57,7 +62,7 @@ METRICS: Mapping[Kind, Mapping[str, Metric]] = {
     "classes": {
         "accuracy": _of_class(sk.accuracy_score),
         "log_loss": _log_loss,
-        "macro_f1": _of_class(sk.f1_score, average="macro", zero_division=0.0),
+        "macro_f1": _of_class(_macro_f1),
     },
 }
 
@@ -85,11 +90,11 @@ def table(kind: Kind, frame: pd.DataFrame, column: str = "prediction") -> Scores
 def slices(
     kind: Kind, frame: pd.DataFrame, columns: Sequence[str], prediction: str = "prediction"
 ) -> dict[str, dict[str, dict[str, float | None]]]:
-    """The metrics of the rows that share a value, for each value of each column, with their count."""
+    """The metrics of the rows that share a value, for each value of each slice column, with their count."""
     return {
         column: {
             _key(value): {"count": len(rows), **score(kind, rows["label"], rows[prediction])}
-            for value, rows in frame.groupby(column, dropna=False, observed=True)
+            for value, rows in frame.groupby(f"slice_{column}", dropna=False, observed=True)
         }
         for column in columns
     }

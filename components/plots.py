@@ -44,12 +44,12 @@ class Axes:
     whole_x: bool = False
 
     def x(self, value: float) -> float:
-        return LEFT + (value - self.x_range[0]) / (self.x_range[1] - self.x_range[0]) * (WIDTH - LEFT - RIGHT)
+        low, high = self.x_range
+        return LEFT + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
-        return (
-            HEIGHT - BOTTOM - (value - self.y_range[0]) / (self.y_range[1] - self.y_range[0]) * (HEIGHT - TOP - BOTTOM)
-        )
+        low, high = self.y_range
+        return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
     def draw(self, *marks: Markup, legend: Sequence[tuple[str, bool]] = ()) -> Markup:
         frame = [*self._x_axis(), *self._y_axis()]
@@ -132,7 +132,7 @@ def spark(shares: Sequence[float], alt: str) -> Markup:
     return tag("svg", tag("title", alt), *bars, class_="spark f0", role="img", aria_label=alt, **size)
 
 
-def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
+def nice_ticks(low: float, high: float, count: int = 7) -> list[float]:
     """Multiples of 1, 2 or 5 times a power of ten within the range."""
     raw = (high - low) / count
     power = 10.0 ** math.floor(math.log10(raw))

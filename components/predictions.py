@@ -39,7 +39,7 @@ def write(task: Task, model: ServedModel, champion: ServedModel | None, examples
     try:
         for requests, features, label, row in served_rows(task, examples, "test", BATCH):
             columns = {"row": pa.array(row), "label": pa.array(label)}
-            columns |= {name: pa.array(_readable(task, name, features, label)) for name in task.slices}
+            columns |= {f"slice_{name}": pa.array(_readable(task, name, features, label)) for name in task.slices}
             columns |= _answers(task, model(requests), "prediction")
             if champion is not None:
                 columns |= _champion_answers(task, champion, requests)

@@ -48,6 +48,7 @@ class RecordWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
+        self.bytes = 0
         self._file = path.open("wb")
         self._gzip = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, compresslevel=1, mtime=0)
         self._beside = ThreadPoolExecutor(max_workers=1)
@@ -56,17 +57,14 @@ class RecordWriter:
     def write(self, records: Sequence[bytes]) -> None:
         data = framed(records)
         self.count += len(records)
+        self.bytes += len(data)
         self._wait()
         self._pending = self._beside.submit(self._gzip.write, data)
 
-    @property
-    def size(self) -> int:
-        """Bytes in the file so far; exact between two writes to within the compressor's buffer."""
-        self._wait()
-        return self._file.tell()
-
     def close(self) -> None:
         """Return when the whole file is on the disk."""
+        if self._file.closed:
+            return
         try:
             self._wait()
             self._gzip.close()

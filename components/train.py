@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import shutil
 import time
@@ -53,7 +54,7 @@ def run(
     if train.fit_on == "train" and definition.splits.eval:
         watched = feeding.load(definition, train, preprocessing, examples, ("eval",))
 
-    built = build(definition, model_name, hyperparameters, fitted)
+    built = build(definition, model_name, hyperparameters, fitted, transform_graph)
     started = time.monotonic()
     resume = fit(definition, model_name, built, train, fitted, watched, seed, directory)
     say("exporting")
@@ -72,6 +73,7 @@ def run(
             "skipped_missing": fitted.skipped,
             "devices": devices,
             "weights": built.count_params(),
+            "about": getattr(built, "about", ""),
             "settings": {**plain(train), **{f"model.{name}": value for name, value in hyperparameters.items()}},
         },
     )
@@ -95,9 +97,14 @@ def prepare_devices(train: Train) -> list[str]:
     return names
 
 
-def build(task: Task, model_name: str, hyperparameters: dict[str, Any], rows: feeding.Rows) -> keras.Model:
+def build(
+    task: Task, model_name: str, hyperparameters: dict[str, Any], rows: feeding.Rows, transform_graph: str = ""
+) -> keras.Model:
     """The model, called once on a few rows so that a subclassed one has its weights."""
-    model = task.models[model_name].build(**hyperparameters)
+    builder = task.models[model_name].build
+    if "transform_graph" in inspect.signature(builder).parameters:
+        hyperparameters = {**hyperparameters, "transform_graph": Path(transform_graph)}
+    model = builder(**hyperparameters)
     some, *_ = rows.gather(tf.range(min(rows.count, 2)))
     outputs = model(model_inputs(model, some))
     declared = task.models[model_name].outputs

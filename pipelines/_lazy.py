@@ -24,7 +24,8 @@ class _Placeholder(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if "armed" not in self.__dict__:  # the import system is still setting the placeholder up
             raise AttributeError(name)
-        return getattr(load(self.__name__), name)
+        real = sys.modules.get(self.__name__)
+        return getattr(load(self.__name__) if real is None or isinstance(real, _Placeholder) else real, name)
 
 
 class _Wanted(threading.local):
@@ -39,7 +40,9 @@ class _Finder(MetaPathFinder, Loader):
     def __init__(self) -> None:
         self.wanted = _Wanted()
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if fullname.partition(".")[0] in HEAVY and "." in fullname and fullname in sys.modules:
             # `import a.b` with a placeholder for `a`: asking for its path has just loaded both.
             return ModuleSpec(fullname, _Present(sys.modules[fullname]))

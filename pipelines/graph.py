@@ -64,7 +64,9 @@ class Graph:
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What was given, completed by the defaults."""
         if unknown := sorted(given.keys() - self.types.keys()):
-            raise ValueError(f"The pipeline has the parameters {', '.join(self.types)}. Received: {', '.join(unknown)}.")
+            raise ValueError(
+                f"The pipeline has the parameters {', '.join(self.types)}. Received: {', '.join(unknown)}."
+            )
         if missing := sorted(self.types.keys() - given.keys() - self.defaults.keys()):
             raise ValueError(f"The pipeline needs a value for: {', '.join(missing)}. Received: none.")
         return {**self.defaults, **given}

@@ -55,22 +55,23 @@ class HubText(keras.layers.Layer):
         return {**super().get_config(), "handle": self.handle, "vocabulary": self.vocabulary}
 
 
-class OwnModule(tf.Module):
+def own_module(vocabulary: Sequence[str], dimensions: int = DIMENSIONS) -> tf.train.Checkpoint:
     """What gnews-swivel is, untrained: splits on spaces, one bucket for unknown tokens, `sqrtn` combination."""
-
-    def __init__(self, vocabulary: Sequence[str], dimensions: int = DIMENSIONS) -> None:
-        super().__init__()
-        table = tf.lookup.KeyValueTensorInitializer(list(vocabulary), tf.range(len(vocabulary), dtype=tf.int64))
-        self.table = tf.lookup.StaticHashTable(table, default_value=len(vocabulary))
-        start = tf.random.normal([len(vocabulary) + 1, dimensions], stddev=0.05)
-        self.embeddings = tf.Variable(start, name="embeddings")
+    known = tf.lookup.KeyValueTensorInitializer(list(vocabulary), tf.range(len(vocabulary), dtype=tf.int64))
+    module = tf.train.Checkpoint()
+    module.table = tf.lookup.StaticHashTable(known, default_value=len(vocabulary))
+    module.embeddings = tf.Variable(tf.random.normal([len(vocabulary) + 1, dimensions], stddev=0.05))
+    module.variables = module.trainable_variables = [module.embeddings]
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def __call__(self, texts: tf.Tensor) -> tf.Tensor:
+    def call(texts: tf.Tensor) -> tf.Tensor:
         tokens = tf.strings.split(texts, " ")
-        ids = tokens.with_flat_values(self.table.lookup(tokens.flat_values)).to_sparse()
-        vectors = tf.nn.safe_embedding_lookup_sparse(self.embeddings, ids, combiner="sqrtn")
-        return tf.ensure_shape(vectors, [None, self.embeddings.shape[1]])
+        ids = tokens.with_flat_values(module.table.lookup(tokens.flat_values)).to_sparse()
+        vectors = tf.nn.safe_embedding_lookup_sparse(module.embeddings, ids, combiner="sqrtn")
+        return tf.ensure_shape(vectors, [None, dimensions])
+
+    module.__call__ = call
+    return module
 
 
 def text_layer(handle: str, default: str, transform_graph: Path, vocabulary: str) -> HubText:
@@ -119,5 +120,5 @@ def _loaded(handle: str) -> Any:
 def _made(vocabulary: Sequence[str]) -> Any:
     """Saved and loaded again, so that it goes the way of any other module."""
     with tempfile.TemporaryDirectory() as directory:
-        tf.saved_model.save(OwnModule(vocabulary), directory)
+        tf.saved_model.save(own_module(vocabulary), directory)
         return tensorflow_hub.load(directory)

@@ -100,7 +100,7 @@ they he she we there here then again almost mostly often once sometimes"""
 
 
 def sample() -> Sequence[Part]:
-    """Synthetic reviews: mostly neutral words, a few that judge, and one judging word in six misleads."""
+    """Synthetic reviews: mostly neutral words, a few that judge, and one in five of which misleads."""
     return (
         Part(name="synthetic reviews, train", version="1", split="train", read=lambda: [_reviews(1, 6000)]),
         Part(name="synthetic reviews, test", version="1", split="test", read=lambda: [_reviews(2, 1500)]),
@@ -109,16 +109,17 @@ def sample() -> Sequence[Part]:
 
 def _reviews(seed: int, count: int) -> pd.DataFrame:
     random = np.random.RandomState(seed)  # numpy promises the same numbers for ever of RandomState alone
-    good, bad, neutral = (np.array(words.split()) for words in (GOOD, BAD, NEUTRAL))
+    good, bad, neutral = (np.array(words.split(), dtype=object) for words in (GOOD, BAD, NEUTRAL))
     labels = random.randint(0, 2, count)
     texts = [_review(random, neutral, (bad, good)[label], (good, bad)[label]) for label in labels]
     return pd.DataFrame({"text": texts, "label": labels})
 
 
 def _review(random: np.random.RandomState, neutral: np.ndarray, right: np.ndarray, wrong: np.ndarray) -> str:
-    words = random.choice(neutral, random.randint(8, 40)).tolist()
-    for _ in range(random.randint(3, 8)):
-        words.insert(random.randint(len(words) + 1), random.choice(wrong if random.rand() < 1 / 6 else right))
-    for _ in range(random.randint(0, 3)):
-        words.insert(random.randint(1, len(words)), random.choice([",", "<br /><br />", "..."]))
+    words = random.choice(neutral, random.randint(60, 200))
+    judging = random.randint(0, len(words), random.randint(8, 16))
+    mislead = random.rand(len(judging)) < 0.2
+    words[judging] = np.where(mislead, random.choice(wrong, len(judging)), random.choice(right, len(judging)))
+    breaks = random.randint(1, len(words), 4)
+    words[breaks] = random.choice([",", "<br /><br />", "...", "--"], 4)
     return " ".join(words).capitalize() + random.choice([".", "!", "?"])

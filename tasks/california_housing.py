@@ -85,16 +85,15 @@ def wide_deep(units: int = 30) -> keras.Model:
 def wide_deep_two_inputs(units: int = 30) -> keras.Model:
     wide, deep = keras.Input((5,), name="wide"), keras.Input((6,), name="deep")
     x = keras.layers.Concatenate()([wide, _deep(deep, units)])
-    return keras.Model([wide, deep], keras.layers.Dense(1)(x))
+    return keras.Model({"wide": wide, "deep": deep}, keras.layers.Dense(1)(x))
 
 
 def wide_deep_aux(units: int = 30) -> keras.Model:
     wide, deep = keras.Input((5,), name="wide"), keras.Input((6,), name="deep")
     hidden = _deep(deep, units)
     x = keras.layers.Concatenate()([wide, hidden])
-    return keras.Model(
-        [wide, deep], {"prediction": keras.layers.Dense(1)(x), "aux": keras.layers.Dense(1, name="aux")(hidden)}
-    )
+    outputs = {"prediction": keras.layers.Dense(1)(x), "aux": keras.layers.Dense(1, name="aux")(hidden)}
+    return keras.Model({"wide": wide, "deep": deep}, outputs)
 
 
 def wide_deep_subclassed(units: int = 30) -> keras.Model:

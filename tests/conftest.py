@@ -41,7 +41,7 @@ def plane() -> Task:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_examples() -> Callable[[Task, str | Path, Mapping[str, Sequence[Row]]], str]:
     return _write_examples
 

@@ -61,10 +61,10 @@ def test_predictions_stand_beside_label_slices_and_champion(plane, trained):
     path = str(trained / "predictions.parquet")
     assert predictions.write(plane, served, served, str(trained / "examples"), path) == 9
     frame = pd.read_parquet(path)
-    assert list(frame) == ["row", "label", "side", "prediction", "champion"]
+    assert list(frame) == ["row", "label", "slice_side", "prediction", "champion"]
     assert frame["row"].tolist() == list(range(9))
     assert frame["label"][3] == 3.0 + 2 * 3.0
-    assert frame["side"].tolist()[:2] == ["right", "left"]
+    assert frame["slice_side"].tolist()[:2] == ["right", "left"]
     np.testing.assert_array_equal(frame["prediction"], frame["champion"])
 
 
@@ -83,7 +83,7 @@ def facts():
 
 
 def test_the_verdict_holds_both_models_to_the_same_rows(plane):
-    frame = pd.DataFrame({"label": [1.0, 2.0], "prediction": [1.5, 2.5], "champion": [1.0, 2.0], "side": ["left"] * 2})
+    frame = pd.DataFrame({"label": [1.0, 2.0], "prediction": [1.5, 2.5], "champion": [1.0, 2.0], "slice_side": ["left"] * 2})
     task = dataclasses.replace(plane, gate=(Bar("mae", 1.0, tolerance=0.2),))
     document = evaluate.verdict(task, frame, **facts())
     assert document["metrics"]["mae"] == 0.5

@@ -79,8 +79,8 @@ def test_slices() -> None:
         {
             "label": [0, 1, 0, 1],
             "prediction": [0.1, 0.9, 0.8, 0.7],
-            "origin": [1.0, 1.0, np.nan, 2.0],
-            "colour": ["red", "red", None, "<b>"],
+            "slice_origin": [1.0, 1.0, np.nan, 2.0],
+            "slice_colour": ["red", "red", None, "<b>"],
         }
     )
     found = metrics.slices("binary", frame, ["origin", "colour"])

@@ -17,16 +17,16 @@ class Markup(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: Any, **attributes: Any) -> Markup:
+def tag(name_: str, /, *children: Any, **attributes: Any) -> Markup:
     """An element; children that are no Markup are escaped, None and False attributes left out, `_` reads `-`."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(_attribute(value))}"'
         for key, value in attributes.items()
         if value is not None and value is not False
     )
-    if name in EMPTY:
-        return Markup(f"<{name}{written}/>")
-    return Markup(f"<{name}{written}>{join(children)}</{name}>")
+    if name_ in EMPTY:
+        return Markup(f"<{name_}{written}/>")
+    return Markup(f"<{name_}{written}>{join(children)}</{name_}>")
 
 
 def join(children: Iterable[Any]) -> Markup:
@@ -46,14 +46,15 @@ def number(value: Any) -> str:
     return f"{value:.4g}"
 
 
-def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], *, caption: str = "", class_: str = "") -> Markup:
-    """Rows of cells under a head; numbers are written by number() and stand to the right."""
-    heads = tag("tr", *(tag("th", cell, scope="col") for cell in head))
-    body = [tag("tr", *map(_cell, row)) for row in rows]
+def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], *, caption: str = "") -> Markup:
+    """Rows of cells under a head; numbers, and the heads of columns of numbers, stand to the right."""
+    cells = [list(row) for row in rows]
+    right = [_numeric([row[i] for row in cells]) for i in range(len(head))]
+    heads = (tag("th", name, scope="col", class_=kind) for name, kind in zip(head, right, strict=True))
+    body = (tag("tr", *map(_cell, row)) for row in cells)
     title = tag("caption", caption) if caption else ""
-    return tag(
-        "div", tag("table", title, tag("thead", heads), tag("tbody", *body), class_=class_ or None), class_="wide"
-    )
+    whole = tag("table", title, tag("thead", tag("tr", *heads)), tag("tbody", *body))
+    return tag("div", whole, class_="wide")
 
 
 def facts(pairs: Mapping[str, Any]) -> Markup:
@@ -76,8 +77,18 @@ def folded(summary: str, *children: Any) -> Markup:
 
 
 def _cell(value: Any) -> Markup:
-    numeric = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-    return tag("td", _shown(value), class_="number" if numeric else None)
+    aligned = f"{value:#.4g}" if isinstance(value, float) and 1e-4 < abs(value) < 1000 else _shown(value)
+    return tag("td", number(value) if _whole(value) else aligned, class_=_numeric([value]))
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
+
+
+def _numeric(column: Sequence[Any]) -> str | None:
+    """The class of a column that holds numbers, and gaps at most."""
+    kinds = {type(value) for value in column if value != ""}
+    return "number" if kinds and kinds <= {int, float, type(None)} else None
 
 
 def _shown(value: Any) -> Any:

@@ -9,7 +9,10 @@ from components.pages.html import Markup, facts, folded, number, section, table,
 
 
 def page(
-    blessing: Mapping[str, Any], statistics: Mapping[str, Any], parameters: Mapping[str, Any], versions: Mapping[str, str]
+    blessing: Mapping[str, Any],
+    statistics: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    versions: Mapping[str, str],
 ) -> Markup:
     source = statistics.get("source", {})
     equality = blessing.get("equality", {})

@@ -8,7 +8,7 @@ from typing import Any
 from components.pages.html import Markup, facts, figure, number, section, tag
 from components.plots import Curve, lines
 
-WORDS = {"mae": "mean absolute error", "mse": "mean squared error", "lr": "learning rate", "auc": "area under the ROC curve"}
+WORDS = {"mae": "mean absolute error", "mse": "mean squared error", "auc": "area under the ROC curve"}
 PLOTS = 6
 
 
@@ -19,7 +19,7 @@ def page(history: Mapping[str, Sequence[float | None]], training: Mapping[str, A
         "Best epoch": best,
         "Seconds": training.get("seconds"),
         "Rows trained on": training.get("rows"),
-        "Rows left out, with a value missing": training.get("skipped_missing"),
+        "Left out (value missing)": training.get("skipped_missing"),
         "Devices": training.get("devices"),
     }
     names = [name for name in history if not name.startswith("val_") and any(v is not None for v in history[name])]

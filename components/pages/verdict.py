@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.pages.html import Markup, join, number, section, table, tag
-from tasks import Task
+from components.pages.html import Markup, number, section, table, tag
 
 
 def banner(blessing: Mapping[str, Any]) -> Markup:
     if blessing["blessed"]:
-        return tag("div", tag("strong", "✓ Blessed"), tag("p", "Every bar of the gate is cleared."), class_="verdict good")
+        said = tag("p", "The model clears every bar of the gate.")
+        return tag("div", tag("strong", "✓ Blessed"), said, class_="verdict good")
     reasons = tag("ul", *(tag("li", reason) for reason in blessing["reasons"]))
     return tag("div", tag("strong", "✗ Rejected"), reasons, class_="verdict bad")
 
@@ -28,10 +28,12 @@ def synthetic(statistics: Mapping[str, Any], data: str) -> Markup:
     )
 
 
-def gate(task: Task, blessing: Mapping[str, Any]) -> Markup:
+def gate(blessing: Mapping[str, Any]) -> Markup:
     """Every bar, and below it every other metric."""
     champion = blessing.get("champion")
-    against = f"version {champion.partition(':')[0]}, on the same rows" if champion else "none: this is the first version"
+    against = (
+        f"version {champion.partition(':')[0]}, on the same rows" if champion else "none, as nothing is served yet"
+    )
     bars = table(
         ["Metric", "Bar", "This model", "Champion", "Tolerance", "Verdict", "Reason"],
         (
@@ -48,7 +50,8 @@ def gate(task: Task, blessing: Mapping[str, Any]) -> Markup:
         ),
     )
     said = f"Judged on {number(blessing['rows'])} test rows. Champion: {against}."
-    return section("Gate", bars, tag("p", said, class_="soft"), tag("h3", "All metrics"), _metrics(blessing), _slices(blessing))
+    every = tag("div", tag("h3", "All metrics"), _metrics(blessing))
+    return section("Gate", bars, tag("p", said, class_="soft"), tag("div", every, *_slices(blessing), class_="beside"))
 
 
 def _metrics(blessing: Mapping[str, Any]) -> Markup:
@@ -58,12 +61,11 @@ def _metrics(blessing: Mapping[str, Any]) -> Markup:
     return table(head, rows)
 
 
-def _slices(blessing: Mapping[str, Any]) -> Markup:
+def _slices(blessing: Mapping[str, Any]) -> list[Markup]:
     """One table for each column that the task slices by."""
     tables = []
     for column, values in blessing.get("slices", {}).items():
         names = [name for name in next(iter(values.values()), {}) if name != "count"]
         rows = ([value, found["count"], *(found.get(name) for name in names)] for value, found in values.items())
-        tables.append(tag("h3", f"By {column}"))
-        tables.append(table([column, "Rows", *names], rows))
-    return join(tables)
+        tables.append(tag("div", tag("h3", f"By {column}"), table([column, "Rows", *names], rows)))
+    return tables

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from components.reading._batch import Batch, Rejected, find_columns
-from components.reading._lines import RETURN, Block, Broken, Rows
+from components.reading._lines import RETURN, Block, Broken, Rows, quoted_spans
 from tasks import InputError
 
 DELIMITERS = ",;\t|"
@@ -81,9 +81,10 @@ def _batch(block: Block, source: str, delimiter: str, header: list[str], wanted:
         table = _parse(block.data, delimiter, len(header), at).filter(pa.array(whole))
     except (pa.ArrowInvalid, UnicodeDecodeError):
         fields = _count_fields(block, delimiter)
-        rejected = tuple(_wrong(block, source, index, fields[index], len(header)) for index in np.flatnonzero(
-            whole & (fields != len(header))
-        ))
+        rejected = tuple(
+            _wrong(block, source, index, fields[index], len(header))
+            for index in np.flatnonzero(whole & (fields != len(header)))
+        )
         whole &= fields == len(header)
         table = _parse(_only(block, whole), delimiter, len(header), at)
     found = np.flatnonzero(whole)

@@ -7,21 +7,20 @@ import hashlib
 import io
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import fsspec
-import pandas as pd
 
 from components.reading._batch import Batch
 from components.reading._csv import read_csv
 from components.reading._json_lines import read_json_lines
 from components.reading._parquet import read_parquet
 from components.reading._tfrecord import read_tfrecord
-from tasks import InputError, Part
+from tasks import InputError, Split
 
 Reader = Callable[[BinaryIO, str, Sequence[str], Sequence[str]], Iterator[Batch]]
 READERS: dict[str, Reader] = {
@@ -39,33 +38,26 @@ GZIP, PARQUET, ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilePart(Part):
-    """A user's file; `read` is there for those who want data frames, ingest reads the file itself."""
+class FilePart:
+    """One of the user's files; as `tasks.Part`, but ingest reads it itself."""
 
-    path: str
+    name: str
+    version: str = ""
+    split: Split | None = None
 
 
 def file_parts(pattern: str) -> list[FilePart]:
     """The files that a path or glob names, in order, each with a version that changes with its content."""
-    parts = []
-    for path in _matches(pattern):
+    paths = _matches(pattern)
+    for path in paths:
         _reader(path)
-        parts.append(FilePart(name=path, version=_version(path), path=path, read=_Frames(path)))
-    return parts
-
-
-@dataclass(frozen=True)
-class _Frames:
-    path: str
-
-    def __call__(self) -> Iterable[pd.DataFrame]:
-        raise NotImplementedError(f"{self.path} is read by components.reading.read_file.")
+    return [FilePart(name=path, version=_version(path)) for path in paths]
 
 
 def read_file(path: str, needed: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Batch]:
     """The raw rows of one file: the `needed` columns, of which only those not `optional` must be there."""
     reader = _reader(path)
-    with _readable(path), fsspec.open(path, "rb").open() as file:
+    with _readable(path), _open(path) as file:
         before = _state(path)
         yield from reader(_plain(file, path, reader), path, needed, optional)
         if _state(path) != before:
@@ -90,23 +82,27 @@ def read_stream(stream: BinaryIO, needed: Sequence[str], optional: Sequence[str]
 
 def _matches(pattern: str) -> list[str]:
     with _readable(pattern):
-        system, path = fsspec.core.url_to_fs(os.path.expanduser(pattern) if "://" not in pattern else pattern)
-        local = "file" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,))
-        if local and "://" not in pattern:
-            path = os.path.expanduser(pattern)
-        if system.isdir(path):
-            raise InputError(f"{pattern} is a directory. Expected files; give a glob such as '{path.rstrip('/')}/*.csv'.")
-        found = [path] if system.isfile(path) else sorted(name for name in system.glob(path) if system.isfile(name))
-        if not found:
-            raise InputError(f"There is no file {pattern}." if not set("*?[") & set(pattern) else f"No file matches {pattern}.")
-        if local:
-            return [_shortest(name, path) for name in found]
-        return [system.unstrip_protocol(name) for name in found]
+        if _remote(pattern):
+            system, path = fsspec.core.url_to_fs(pattern)
+        else:
+            system, path = fsspec.filesystem("file"), str(Path(pattern.removeprefix("file://")).expanduser())
+        wild = bool(set("*?[") & set(path))
+        if system.isfile(path):
+            return [pattern if _remote(pattern) else path]
+        if not wild and system.isdir(path):
+            raise InputError(f"{pattern} is a directory. Expected files: a glob such as '{pattern.rstrip('/')}/*.csv'.")
+        found = system.glob(path, detail=True) if wild else {}
+        names = sorted(name for name, about in found.items() if about["type"] == "file")
+        if not names:
+            raise InputError(f"No file matches {pattern!r}." if wild else f"There is no file {pattern!r}.")
+        if _remote(pattern):
+            return [system.unstrip_protocol(name) for name in names]
+        # Files are named as the user named them: relative if the glob was.
+        return names if Path(path).is_absolute() else [os.path.relpath(name) for name in names]
 
 
-def _shortest(name: str, pattern: str) -> str:
-    """Files named as the user named them: relative if the glob was."""
-    return name if Path(pattern).is_absolute() else os.path.relpath(name)
+def _remote(path: str) -> bool:
+    return "://" in path and not path.startswith("file://")
 
 
 def _reader(path: str) -> Reader:
@@ -119,17 +115,27 @@ def _reader(path: str) -> Reader:
     )
 
 
+def _open(path: str) -> BinaryIO:
+    if not _remote(path):
+        return Path(path).open("rb")
+    file: BinaryIO = fsspec.open(path, "rb").open()
+    return file
+
+
 def _plain(file: BinaryIO, path: str, reader: Reader) -> BinaryIO:
     """The file behind its compression; InputError if it is empty or plainly of another format than its ending says."""
     start = file.read(4)
     file.seek(0)
     if not start:
         raise InputError(f"{path} is empty.")
-    if (start == PARQUET) != (reader is read_parquet):
-        is_, is_not = ("is", "") if start == PARQUET else ("is not", "as its ending says")
-        raise InputError(f"{path} {is_} a Parquet file{', ' + is_not if is_not else ', but its ending says otherwise'}.")
+    if start == PARQUET and reader is not read_parquet:
+        raise InputError(f"{path} is a Parquet file, which its ending does not say. Expected the ending .parquet.")
+    if start != PARQUET and reader is read_parquet:
+        raise InputError(f"{path} is not a Parquet file, though its ending says so.")
     if start == ZIP:
-        raise InputError(f"{path} is a zip archive (or a spreadsheet). Expected what its ending says; unpack or export it.")
+        raise InputError(
+            f"{path} is a zip archive or a spreadsheet. Expected what its ending says: unpack or export it."
+        )
     if start[:2] == GZIP:
         return io.BufferedReader(gzip.GzipFile(fileobj=file), 1 << 20)  # type: ignore[arg-type, return-value]
     return file
@@ -149,7 +155,7 @@ def _readable(path: str) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
-        if "://" in path:
+        if _remote(path):
             raise InputError(f"{path} cannot be read: {error}.") from error
         raise
 
@@ -157,7 +163,7 @@ def _readable(path: str) -> Iterator[None]:
 def _version(path: str) -> str:
     """The content's hash for a local file; what the store says of it for a remote one."""
     with _readable(path):
-        if "://" not in path:
+        if not _remote(path):
             with Path(path).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         system, inside = fsspec.core.url_to_fs(path)
@@ -165,7 +171,7 @@ def _version(path: str) -> str:
 
 
 def _state(path: str) -> Any:
-    if "://" in path:
+    if _remote(path):
         return None
-    status = os.stat(path)
+    status = Path(path).stat()
     return status.st_size, status.st_mtime_ns

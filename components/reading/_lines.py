@@ -96,7 +96,9 @@ class Rows:
     def _broken(self, quote: bool) -> Broken:
         """Take the first line off what cannot be read and go on behind it."""
         line, sep, rest = self._rest.partition(b"\n")
-        reason = "a quote opens that is never closed" if quote and sep else f"the line is longer than {LONGEST >> 20} MiB"
+        reason = (
+            "a quote opens that is never closed" if quote and sep else f"the line is longer than {LONGEST >> 20} MiB"
+        )
         while not sep and not self._final:
             chunk = self._stream.read(BLOCK)
             self._final = not chunk

@@ -22,7 +22,9 @@ def read_parquet(stream: BinaryIO, source: str, needed: Sequence[str], optional:
         groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
         row_bytes = sum(group.total_byte_size for group in groups) / max(file.metadata.num_rows, 1)
         row = 1
-        for batch in file.iter_batches(int(min(ROWS, BYTES / max(row_bytes, 1)) or 1), columns=wanted, use_threads=False):
+        for batch in file.iter_batches(
+            int(min(ROWS, BYTES / max(row_bytes, 1)) or 1), columns=wanted, use_threads=False
+        ):
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             yield Batch(columns=columns, numbers=np.arange(row, row + len(batch)), source=source)
             row += len(batch)

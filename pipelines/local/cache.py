@@ -67,16 +67,21 @@ class Cache:
         except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
             return None  # absent, or not ours to understand: the step runs
 
-    def damage(self, entry: Entry) -> str:
-        """What is wrong with an entry's files, in words; empty if nothing is."""
-        for name, artifact in entry.artifacts.items():
+    def check(self, key: str) -> tuple[Entry | None, str]:
+        """The key's entry if it is whole; if it is not, what is wrong with it."""
+        entry = self.find(key)
+        damage = self._damage(entry) if entry else ""
+        return (None, damage) if damage else (entry, "")
+
+    def _damage(self, entry: Entry) -> str:
+        for artifact in entry.artifacts.values():
             path = self.runs / artifact.path
             if artifact.files == (now := contents.listing(path)):
                 continue
             if not now:
-                return f"{name} is missing from {path}"
+                return f"{path} is missing"
             if contents.content(path, artifact.metadata) != artifact.content:
-                return f"{name} was altered in {path}"
+                return f"{path} was altered"
         return ""
 
     def artifact(self, path: Path, metadata: Mapping[str, Any]) -> Artifact:
@@ -95,7 +100,7 @@ class Cache:
         (self.index / f"{key}.json").unlink(missing_ok=True)
 
     def begin(self, key: str, directory: Path) -> bool:
-        """Make the directory the place where the key's outputs come to be; whether an earlier attempt was taken over."""
+        """Make the directory in which the outputs come to be; True if it is an earlier attempt's, taken over."""
         record = self._partial(key)
         taken = False
         if record.exists():

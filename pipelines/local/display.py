@@ -20,9 +20,10 @@ WIDTH = 10
 class Display:
     """What a run tells while it goes on."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
         self.stream = stream or sys.stderr
-        self.live = self.stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.quiet = quiet
+        self.live = not quiet and self.stream.isatty() and os.environ.get("TERM") != "dumb"
         self.colours = self.live and "NO_COLOR" not in os.environ
         self.step, self.words, self.tail = "", "", Tail(None)
         self.began = self.spoke = 0.0
@@ -76,6 +77,8 @@ class Display:
         return f"{colour}{text}{PLAIN}" if self.colours else text
 
     def _line(self, text: str) -> None:
+        if self.quiet:
+            return
         self.stream.write(f"{text}\n")
         self.stream.flush()
 

@@ -88,22 +88,21 @@ class Walk:
         """All steps' outputs. Whatever happens, no process of ours is left afterwards."""
         try:
             for step in self.graph.steps:
-                self.values.outputs[step.name] = self._cached(step) if step.cached else self._uncached(step)
+                self.values.outputs[step.name] = self._cached(step) if step.cached else self.uncached(step)
             return self.values.outputs
         finally:
             self.display.clear()
             self.server.stop()
 
-    def _uncached(self, step: Step) -> Outputs:
+    def uncached(self, step: Step) -> Outputs:
         (self.record.path / step.name).mkdir()
         outputs, seconds = self._execute(step, None)
         self._done(step, "ran", seconds, why="runs every time")
         return outputs
 
     def _cached(self, step: Step) -> Outputs:
-        contents = {name: artifact.content for name, artifact in self.values.artifacts(step).items()}
-        made_of = ingredients(step, self.values.parameters(step), contents, self.nonce)
         began = time.monotonic()
+        made_of = self.made_of(step)
         entry, damage = self._lookup(made_of.key)
         if entry is None:
             with self.cache.locked(made_of.key, lambda: self._wait(step)) as lock:
@@ -115,16 +114,17 @@ class Walk:
         self._done(step, "cached", worker.elapsed(began), key=entry.key, made_by=entry.run)
         return Outputs(entry.parameters, entry.artifacts)
 
+    def made_of(self, step: Step) -> Ingredients:
+        contents = {name: artifact.content for name, artifact in self.values.artifacts(step).items()}
+        return ingredients(step, self.values.parameters(step), contents, self.nonce)
+
     def _lookup(self, key: str) -> tuple[Entry | None, str]:
-        """The entry if it is whole; else what is wrong with it."""
-        entry = self.cache.find(key)
-        if entry is None:
-            return None, ""
-        if damage := self.cache.damage(entry):
-            self.display.say(f"{entry.step}: the kept result cannot be used ({damage}); it is made again")
+        """The entry if it is whole; else what is wrong with it, which is told."""
+        entry, damage = self.cache.check(key)
+        if damage:
+            self.display.say(f"A kept result cannot be used: {damage}. The step runs again.")
             self.cache.forget(key)
-            return None, damage
-        return entry, ""
+        return entry, damage
 
     def _compute(self, step: Step, made_of: Ingredients, lock: Lock, damage: str) -> Outputs:
         if any(self._heavy(later) for later in self.graph.downstream(step.name)):
@@ -149,7 +149,7 @@ class Walk:
     def _execute(self, step: Step, lock: Lock | None, words: str = "") -> tuple[Outputs, float]:
         """Run the step in a worker, to its end."""
         began = time.monotonic()
-        directory, log = self.record.path / step.name, self.record.log(step.name)
+        directory, log, heavy = self.record.path / step.name, self.record.log(step.name), self._heavy(step)
         self.display.begin(step.name, log)
         job = worker.Job(
             function=step.function,
@@ -157,9 +157,10 @@ class Walk:
             executor_input=self._executor_input(step, directory),
             log=log,
             scratch=self.record.scratch,
-            needs=tuple(sorted(_lazy.HEAVY & code.externals(*modules(step)))),
+            # What the step itself is sure to use is imported before it starts threads.
+            needs=() if heavy else tuple(sorted(_lazy.HEAVY & code.externals(*modules(step)))),
         )
-        process = worker.Worker(job, lock, self.server if self._heavy(step) else None)
+        process = worker.Worker(job, lock, self.server if heavy else None)
         try:
             process.start()
             while (outcome := process.outcome(TICK)) is False:

@@ -37,7 +37,7 @@ class WarmServer:
             return
         self.running = False
         # The one place where Python's fork server can be told to end is marked private.
-        server: Any = forkserver._forkserver  # type: ignore[attr-defined]
+        server: Any = forkserver._forkserver
         with suppress(ProcessLookupError, TypeError):
             os.kill(server._forkserver_pid, signal.SIGKILL)
         with suppress(ChildProcessError, OSError):

@@ -53,9 +53,9 @@ class Worker:
 
     def __init__(self, job: Job, lock: Lock | None, server: WarmServer | None) -> None:
         self.job, self.lock, self.server = job, lock, server
-        context = multiprocessing.get_context("forkserver" if server else "fork")
-        self.results, self.child_end = context.Pipe(duplex=False)
-        self.process: BaseProcess = context.Process(target=_work, args=(job, self.child_end, lock), daemon=False)
+        self.results, self.child_end = multiprocessing.Pipe(duplex=False)
+        kind = multiprocessing.get_context("forkserver") if server else multiprocessing.get_context("fork")
+        self.process: BaseProcess = kind.Process(target=_work, args=(job, self.child_end, lock))
         self.starting: threading.Thread | None = None
 
     def start(self) -> None:
@@ -76,7 +76,7 @@ class Worker:
         finally:
             self.child_end.close()
 
-    def outcome(self, seconds: float) -> Failure | None | bool:
+    def outcome(self, seconds: float) -> Failure | bool | None:
         """Wait for a while: False while the step goes on, None if it is done, else how it failed."""
         if self.starting is not None:
             self.starting.join(seconds)
@@ -121,7 +121,9 @@ class Worker:
 def _main_module_hidden() -> Iterator[None]:
     """The fork server would have each worker import the program's main module, which is none of its business."""
     main = sys.modules["__main__"]
-    names = {name: main.__dict__.pop(name) for name in ("__spec__", "__file__") if name in main.__dict__}
+    names: dict[str, Any] = {
+        name: main.__dict__.pop(name) for name in ("__spec__", "__file__") if name in main.__dict__
+    }
     main.__spec__ = None
     try:
         yield
@@ -192,11 +194,11 @@ def _failure(error: BaseException) -> Failure:
     if is_full_disk(error):
         return Failure(message="There is no space left on the disk. Free some, then give the same command again.")
     text = str(error).strip()
-    if not isinstance(error, InputError | ValueError | RuntimeError | OSError) or not text:
-        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    lines = text.splitlines()
-    known = isinstance(error, InputError | ValueError | RuntimeError)
-    return Failure(message=text if known and len(text) < 4000 else lines[0][:500], wrong_input=isinstance(error, InputError))
+    # Sentences of ours, and lists of them, are whole; a library's text may go on for pages, which are in the log.
+    if type(error) not in {InputError, ValueError, RuntimeError}:
+        first = text.splitlines()[0][:500] if text else ""
+        text = first if isinstance(error, OSError) and first else f"{type(error).__name__}: {first}"
+    return Failure(message=text[:4000], wrong_input=isinstance(error, InputError))
 
 
 def is_full_disk(error: BaseException) -> bool:

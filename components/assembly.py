@@ -1,0 +1,94 @@
+"""What the workers of ingest wrote, put together: shards under their final names, statistics, counts of duplicates."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from components.parts import Summary
+from components.records import SUFFIX
+from components.statistics import SPLITS
+
+# Smaller shards are put together up to this size: gzip members in one file are read as one stream.
+JOINED_BYTES = 8 << 20
+# Row ids are compared so many at a time.
+IDS = 4_000_000
+
+
+def part_directories(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("part-?????") if path.is_dir())
+
+
+def load_summaries(folder: Path) -> list[Summary]:
+    """One for each part, in the order of the parts."""
+    return [pickle.loads((part / "summary.pickle").read_bytes()) for part in part_directories(folder)]
+
+
+def read_ids(directories: Iterable[Path], split: str) -> np.ndarray:
+    """The row ids of a split in some parts, sorted."""
+    ids = [np.fromfile(directory / f"{split}.ids", np.uint64) for directory in directories]
+    return np.unique(np.concatenate(ids)) if ids else np.empty(0, np.uint64)
+
+
+def count_duplicates(folder: Path, split: str) -> int:
+    """How many rows of a split stand in it already, counted slice by slice of the ids in bounded memory."""
+    files = [part / f"{split}.ids" for part in part_directories(folder)]
+    files = [file for file in files if file.stat().st_size]
+    total = sum(file.stat().st_size // 8 for file in files)
+    slices = max(total // IDS, 1)
+    distinct = 0
+    for number in range(slices):
+        chosen = [ids[ids % np.uint64(slices) == number] for file in files for ids in _pieces(file)]
+        distinct += len(np.unique(np.concatenate(chosen))) if chosen else 0
+    return total - distinct
+
+
+def _pieces(file: Path) -> Iterable[np.ndarray]:
+    mapped = np.memmap(file, np.uint64, mode="r")
+    for start in range(0, len(mapped), IDS):
+        yield np.asarray(mapped[start : start + IDS])
+
+
+def gather(folder: Path, target: Path, summaries: Sequence[Summary]) -> None:
+    """Move the shards of all parts, and the rows set aside, to their final names below `target`."""
+    directories = part_directories(folder)
+    for split in SPLITS:
+        found = [
+            directory / name
+            for directory, summary in zip(directories, summaries, strict=True)
+            for name in summary.shards[split]
+        ]
+        _move(found, target / split, "examples", SUFFIX)
+    aside = [directory / "rejected.jsonl" for directory in directories if (directory / "rejected.jsonl").exists()]
+    _move(aside, target / "rejected", "rejected", ".jsonl")
+
+
+def _move(found: Sequence[Path], target: Path, stem: str, suffix: str) -> None:
+    target.mkdir(parents=True)
+    groups = _groups(found)
+    for number, group in enumerate(groups):
+        whole = target / f"{stem}-{number:05d}-of-{len(groups):05d}{suffix}"
+        group[0].rename(whole)
+        if len(group) > 1:
+            with whole.open("ab") as file:
+                for path in group[1:]:
+                    with path.open("rb") as more:
+                        shutil.copyfileobj(more, file, 1 << 20)
+
+
+def _groups(found: Sequence[Path]) -> list[list[Path]]:
+    """Neighbours together as long as they are small."""
+    groups: list[list[Path]] = []
+    size = JOINED_BYTES
+    for path in found:
+        bytes_ = path.stat().st_size
+        if size + bytes_ > JOINED_BYTES:
+            groups.append([])
+            size = 0
+        groups[-1].append(path)
+        size += bytes_
+    return groups

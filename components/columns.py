@@ -1,0 +1,237 @@
+"""One raw column to its feature's type: float32, int64, string or binary, null where missing, and what is wrong where.
+
+A fault is (reason, received): the reason names the column and the rule, so that equal faults can be counted together.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks import Category, Feature, Image, Number, Text
+
+Faults = dict[int, tuple[str, str]]
+MISSING = ("", "?", "na", "nan", "null")
+NUMERAL = r"^[+-]?(?i:(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)$"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def convert(feature: Feature, raw: pa.Array) -> tuple[pa.Array, Faults]:
+    if pa.types.is_dictionary(raw.type):
+        raw = raw.dictionary_decode()
+    match feature:
+        case Number():
+            return _numbers(feature.name, raw)
+        case Category():
+            return _categories(feature, raw)
+        case Text():
+            return _texts(feature.name, raw)
+        case Image():
+            return _images(feature, raw)
+
+
+def shown(value: Any) -> str:
+    """A received value in a message, never longer than half a line."""
+    text = value.decode("utf-8", errors="backslashreplace") if isinstance(value, bytes) else value
+    return repr(text if not isinstance(text, str) or len(text) <= 40 else text[:37] + "...")
+
+
+def is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    fixed = pa.types.is_fixed_size_binary(kind)
+    return fixed or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+
+
+def _numbers(name: str, raw: pa.Array) -> tuple[pa.Array, Faults]:
+    faults: Faults = {}
+    kind = raw.type
+    if is_text(kind) or is_bytes(kind):
+        values, unreadable = _parse(raw.cast(pa.binary()).cast(pa.string(), safe=False) if kind != pa.string() else raw)
+        faults = {at: (f"{name} is not a number", shown(_bytes(raw, at))) for at in unreadable}
+    elif pa.types.is_null(kind):
+        values = np.full(len(raw), np.nan)
+    elif (
+        pa.types.is_boolean(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+    ):
+        values = _float64(raw)
+    else:
+        values = np.full(len(raw), np.nan)
+        faults = {
+            int(at): (f"{name} is not a number", f"a value of type {kind}") for at in np.flatnonzero(raw.is_valid())
+        }
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    for at in np.flatnonzero(np.isinf(narrow)).tolist():
+        reason = "is not finite" if math.isinf(values[at]) else "does not fit into 32 bits"
+        faults[at] = (f"{name} {reason}", shown(_scalar(raw, at)))
+    return pa.array(narrow, mask=np.isnan(narrow)), faults
+
+
+def _parse(raw: pa.Array) -> tuple[np.ndarray, list[int]]:
+    """The numbers that strings hold, NaN for the others, and which of those are no token for missing either."""
+    try:
+        return _float64(raw), []
+    except pa.ArrowInvalid:
+        pass
+    text = pc.ascii_trim_whitespace(raw)
+    numeral = pc.match_substring_regex(text, NUMERAL)
+    values = _float64(pc.ascii_ltrim(pc.if_else(numeral, text, None), "+"))
+    unreadable = pc.invert(pc.or_(numeral, pc.is_in(pc.ascii_lower(text), pa.array(MISSING))))
+    return values, np.flatnonzero(unreadable.fill_null(False)).tolist()
+
+
+def _float64(raw: pa.Array) -> np.ndarray:
+    if pa.types.is_boolean(raw.type):
+        raw = raw.cast(pa.int8())
+    return pc.fill_null(raw.cast(pa.float64(), safe=False), math.nan).to_numpy(zero_copy_only=False)
+
+
+def _categories(feature: Category, raw: pa.Array) -> tuple[pa.Array, Faults]:
+    """Each distinct value is judged once."""
+    if is_text(raw.type):
+        raw = raw.cast(pa.binary())
+    if pa.types.is_nested(raw.type):
+        raw = pa.array([None if value is None else str(value) for value in raw.to_pylist()], pa.string())
+    coded = raw.dictionary_encode()
+    lookup = _lookup(feature)
+    judged = [_category(feature, lookup, value) for value in coded.dictionary.to_pylist()]
+    kind = pa.int64() if feature.integer else pa.string()
+    values = pa.array([value for value, _ in judged], kind).take(coded.indices)
+    wrong = {code: fault for code, (_, fault) in enumerate(judged) if fault}
+    faults: Faults = {}
+    if wrong:
+        codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        faults = {int(row): wrong[codes[row]] for row in np.flatnonzero(np.isin(codes, list(wrong)))}
+    return values, faults
+
+
+def _lookup(feature: Category) -> dict[str, int | str]:
+    """What a value may be written as: itself, or what people read for it."""
+    names = dict(zip(feature.names, feature.values, strict=False))
+    return names | {str(value): value for value in feature.values}
+
+
+def _category(
+    feature: Category, lookup: dict[str, int | str], value: Any
+) -> tuple[int | str | None, tuple[str, str] | None]:
+    if isinstance(value, bytes):
+        try:
+            value = value.decode().strip()
+        except UnicodeDecodeError:
+            return None, (f"{feature.name} is not UTF-8 text", shown(value))
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+        value = int(value)
+    if value is None or value == "" or value != value:
+        return None, None
+    text = str(value)
+    if text in lookup:
+        return lookup[text], None
+    if not feature.integer:
+        return text, None
+    return _integer(feature.name, text)
+
+
+def _integer(name: str, text: str) -> tuple[int | None, tuple[str, str] | None]:
+    if text.lower() in MISSING:
+        return None, None
+    try:
+        number = float(text) if "_" not in text else math.nan
+        value = int(number) if number.is_integer() else None
+    except ValueError:
+        value = None
+    if value is None or not -(2**63) <= value < 2**63:
+        return None, (f"{name} is not an integer", shown(text))
+    return value, None
+
+
+def _texts(name: str, raw: pa.Array) -> tuple[pa.Array, Faults]:
+    if pa.types.is_null(raw.type):
+        return raw.cast(pa.string()), {}
+    if not (is_text(raw.type) or is_bytes(raw.type)):
+        reason = (f"{name} is not text", f"a value of type {raw.type}")
+        return pa.nulls(len(raw), pa.string()), {int(at): reason for at in np.flatnonzero(raw.is_valid())}
+    data = raw.cast(pa.binary())
+    data = pc.if_else(pc.equal(pc.binary_length(data), 0), None, data)
+    try:
+        return data.cast(pa.string()), {}
+    except pa.ArrowInvalid:
+        checked = [_utf8(value) for value in data.to_pylist()]
+    faults = {
+        at: (f"{name} is not UTF-8 text", shown(data[at].as_py())) for at, value in enumerate(checked) if value is False
+    }
+    return pa.array([value or None for value in checked], pa.string()), faults
+
+
+def _utf8(value: bytes | None) -> str | bool | None:
+    try:
+        return value if value is None else value.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _images(feature: Image, raw: pa.Array) -> tuple[pa.Array, Faults]:
+    """Pixels as they are; a PNG is decoded, so that the same picture is the same row. In text formats: base64."""
+    if pa.types.is_null(raw.type):
+        return raw.cast(pa.binary()), {}
+    faults: Faults = {}
+    read: Callable[[Any], bytes] = _from_base64 if is_text(raw.type) else _from_bytes
+    values: list[bytes | None] = []
+    for at, value in enumerate(raw.to_pylist()):
+        try:
+            values.append(None if value is None or len(value) == 0 else _pixels(feature, read(value)))
+        except (ValueError, TypeError, OSError, SyntaxError) as error:
+            values.append(None)
+            faults[at] = (
+                f"{feature.name} is no image of {feature.shape[0]} x {feature.shape[1]} grey pixels",
+                str(error),
+            )
+    return pa.array(values, pa.binary()), faults
+
+
+def _from_base64(value: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error:
+        raise ValueError("text that is not base64") from None
+
+
+def _from_bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else bytes(np.asarray(value, np.uint8).ravel())
+
+
+def _pixels(feature: Image, data: bytes) -> bytes:
+    height, width = feature.shape
+    if len(data) == height * width:
+        return data
+    if not data.startswith(PNG):
+        raise ValueError(f"{len(data)} bytes that are neither {height * width} pixels nor a PNG file")
+    # Pillow takes a while to import, and most images come as pixels.
+    import io
+
+    from PIL import Image as Picture
+
+    with Picture.open(io.BytesIO(data), formats=["PNG"]) as picture:
+        if picture.size != (width, height):
+            raise ValueError(f"a PNG of {picture.size[1]} x {picture.size[0]} pixels")
+        return picture.convert("L").tobytes()
+
+
+def _bytes(raw: pa.Array, at: int) -> bytes:
+    return raw.slice(at, 1).cast(pa.binary())[0].as_py()
+
+
+def _scalar(raw: pa.Array, at: int) -> Any:
+    return _bytes(raw, at) if is_text(raw.type) or is_bytes(raw.type) else raw[at].as_py()

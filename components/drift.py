@@ -1,0 +1,82 @@
+"""How far apart two columns' statistics lie, and how far chance alone would bring them.
+
+Numbers: the Kolmogorov-Smirnov distance, the largest difference between the shares of rows up to a value, from the
+quantiles. Categories: the total variation distance, half the sum of the differences of the values' shares. Both are
+0 for the same distribution and 1 for distributions that share nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# Chance alone exceeds the allowance once in a thousand comparisons.
+ALPHA = 0.001
+# Two sets of 101 quantiles, each from a sketch, resolve no finer.
+RESOLUTION = 0.02
+KOLMOGOROV_SMIRNOV = "Kolmogorov-Smirnov distance"
+TOTAL_VARIATION = "total variation distance"
+MISSING = "difference of the shares of missing values"
+
+
+class Distance(NamedTuple):
+    """A named distance, and what of it may be sampling noise."""
+
+    name: str
+    value: float
+    noise: float
+
+
+def distances(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Distance]:
+    """Between the statistics of one column in two sets of rows."""
+    found = [_missing(before, now)]
+    if before["count"] and now["count"]:
+        if "quantiles" in before and "quantiles" in now:
+            found.append(_kolmogorov_smirnov(before, now))
+        if "top" in before and "top" in now:
+            found.append(_total_variation(before, now))
+    return [distance for distance in found if distance is not None]
+
+
+def _kolmogorov_smirnov(before: Mapping[str, Any], now: Mapping[str, Any]) -> Distance:
+    value = kolmogorov_smirnov(before["quantiles"], now["quantiles"])
+    noise = math.sqrt(-math.log(ALPHA / 2) / 2 * _inverse(before["count"], now["count"])) + RESOLUTION
+    return Distance(KOLMOGOROV_SMIRNOV, value, noise)
+
+
+def kolmogorov_smirnov(before: list[float], now: list[float]) -> float:
+    """The largest distance between two distributions, each given by evenly spaced quantiles."""
+    points = np.unique(np.concatenate([before, now]))
+    shares = [np.searchsorted(np.sort(side), points, side="right") / len(side) for side in (before, now)]
+    return float(np.abs(shares[0] - shares[1]).max())
+
+
+def _total_variation(before: Mapping[str, Any], now: Mapping[str, Any]) -> Distance:
+    shares = [_shares(side) for side in (before, now)]
+    values = set(shares[0]) | set(shares[1])
+    value = sum(abs(shares[0].get(name, 0.0) - shares[1].get(name, 0.0)) for name in values) / 2
+    inverse = _inverse(before["count"], now["count"])
+    # The mean of the distance under no drift is at most the first term; McDiarmid's inequality bounds the rest.
+    noise = math.sqrt((len(values) - 1) * inverse) / 2 + math.sqrt(-math.log(ALPHA) / 2 * inverse)
+    return Distance(TOTAL_VARIATION, value, noise)
+
+
+def _shares(side: Mapping[str, Any]) -> dict[str, float]:
+    shares = {str(value): count / side["count"] for value, count in side["top"]}
+    return shares | {"(all others)": 1 - sum(shares.values())}
+
+
+def _missing(before: Mapping[str, Any], now: Mapping[str, Any]) -> Distance | None:
+    sizes = [side["count"] + side["missing"] for side in (before, now)]
+    if not all(sizes):
+        return None
+    value = abs(before["missing"] / sizes[0] - now["missing"] / sizes[1])
+    noise = math.sqrt(-math.log(ALPHA / 2) / 2 * _inverse(*sizes))
+    return Distance(MISSING, value, noise)
+
+
+def _inverse(before: int, now: int) -> float:
+    return 1 / before + 1 / now

@@ -1,0 +1,48 @@
+"""Where a run's rows come from: the task's sample, its real data, or the user's own files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from components.reading import Batch, FilePart, file_parts, read_file, read_frames
+from tasks import InputError, Part, Task
+
+Kind = Literal["sample", "real", "user"]
+Source = Part | FilePart
+
+
+def source_kind(data: str) -> Kind:
+    return "sample" if data == "sample" else "real" if data == "real" else "user"
+
+
+def source_parts(task: Task, data: str, data_dir: str = "") -> list[Source]:
+    """The parts of the data, each read by one worker; InputError if there are none."""
+    kind = source_kind(data)
+    if not data:
+        raise InputError("The data must be 'sample', 'real', or a file or glob. Received: ''.")
+    if data_dir and kind == "real" and not Path(data_dir).is_dir():
+        raise InputError(f"The data directory must be one that exists. Received: {data_dir!r}.")
+    if kind == "user":
+        return list(file_parts(data))
+    if kind == "sample":
+        return list(task.sample())
+    if task.real is None:
+        raise InputError("This task has no real data set. Expected 'sample', or a file or glob of your own.")
+    return list(task.real(Path(data_dir) if data_dir else None))
+
+
+def snapshot(parts: Sequence[Source]) -> str:
+    """The state of a source: it changes when a part comes, goes or has another content."""
+    listed = "\n".join(f"{part.name}\t{part.version}\t{part.split or ''}" for part in parts)
+    return hashlib.sha256(listed.encode("utf-8", errors="surrogateescape")).hexdigest()
+
+
+def part_batches(part: Source, names: Sequence[str]) -> Iterator[Batch]:
+    """The raw rows of one part, with all the columns named."""
+    if isinstance(part, FilePart):
+        yield from read_file(part.name, names)
+    else:
+        yield from read_frames(part.read(), part.name, names)

@@ -1,0 +1,175 @@
+"""Validate: does the data keep what the task's columns promise, and how far has it moved since the champion's data?
+
+Errors stop the run; warnings go into the report. Both are written before anything is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import tasks
+from components import files
+from components.drift import distances
+from components.progress import say
+from components.statistics import SPLITS
+from tasks import Category, Feature, Number, Task
+
+LINES = 10
+STATISTICS = "assets.extra/statistics.json"
+# A row that also stands in the test split is not a broken one.
+ALSO_IN = "also in the "
+
+
+class Anomaly(NamedTuple):
+    column: str
+    severity: Literal["error", "warning"]
+    what: str
+    expected: str
+    received: str
+
+    def __str__(self) -> str:
+        where = f"{self.column}: " if self.column else ""
+        return f"{where}{self.what}. Expected {self.expected}. Received: {self.received}."
+
+
+def run(*, task: str, destination: str, champion: str, statistics: str, anomalies: str) -> None:
+    definition = tasks.get(task)
+    found = check(definition, files.read_json(statistics), served_statistics(destination, task, champion))
+    files.write_json(anomalies, [anomaly._asdict() for anomaly in found])
+    errors = [anomaly for anomaly in found if anomaly.severity == "error"]
+    for anomaly in found:
+        print(f"{anomaly.severity}: {anomaly}", flush=True)
+    say(f"{len(errors)} errors, {len(found) - len(errors)} warnings")
+    if errors:
+        raise ValueError(listed(errors))
+
+
+def listed(errors: list[Anomaly]) -> str:
+    lines = [f"  {anomaly}" for anomaly in errors[: LINES - 1]]
+    if len(errors) > len(lines):
+        lines.append(f"  and {len(errors) - len(lines)} more")
+    return "\n".join(["The data breaks the task's schema:", *lines])
+
+
+def served_statistics(destination: str, task: str, champion: str) -> dict[str, Any] | None:
+    """The statistics of the data that the champion was trained on, if it has them."""
+    path = Path(destination) / task / champion.partition(":")[0] / STATISTICS
+    return files.read_json(path) if champion and path.is_file() else None
+
+
+def check(task: Task, statistics: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[Anomaly]:
+    """All that is wrong or worth knowing, errors first."""
+    found = [*_splits(task, statistics), *_rejected(task, statistics)]
+    if any(statistics["rows"].values()):
+        for column in task.columns:
+            found.extend(_column(task, column, statistics["columns"][column.name]))
+            if before and column.name in before["columns"]:
+                found.extend(_drift(column, before["columns"][column.name], statistics["columns"][column.name]))
+    return sorted(found, key=lambda anomaly: anomaly.severity)
+
+
+def _splits(task: Task, statistics: Mapping[str, Any]) -> Iterator[Anomaly]:
+    total = sum(statistics["rows"].values())
+    for split in SPLITS:
+        if getattr(task.splits, split) and not statistics["rows"][split]:
+            received = f"none of {total} rows" if total else "no rows at all"
+            yield Anomaly("", "error", f"The {split} split is empty", f"rows in {split}", received)
+
+
+def _rejected(task: Task, statistics: Mapping[str, Any]) -> Iterator[Anomaly]:
+    aside = statistics["rejected"]
+    reasons = {reason: n for reason, n in aside["reasons"].items() if not reason.startswith(ALSO_IN)}
+    broken = sum(reasons.values())
+    total = sum(statistics["rows"].values()) + broken
+    if not broken:
+        return
+    top = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
+    told = "; ".join(_reason(reason, n, aside["examples"]) for reason, n in top[:3])
+    severity: Literal["error", "warning"] = "error" if broken > task.max_rejected * total else "warning"
+    more = f"; and {len(top) - 3} more reasons" if len(top) > 3 else ""
+    yield Anomaly(
+        "",
+        severity,
+        f"{broken} of {total} rows were set aside",
+        f"at most {task.max_rejected:.3g} of all rows",
+        f"{broken / total:.3g}: {told}{more}",
+    )
+
+
+def _reason(reason: str, count: int, examples: list[Mapping[str, str]]) -> str:
+    example = next(
+        (one for one in examples if one["reason"] == reason or one["reason"].startswith(f"{reason}: ")), None
+    )
+    shown = f" (such as {example['position']}: {example['row'][:60]!r})" if example else ""
+    return f"{count} x {reason}{shown}"
+
+
+def _column(task: Task, column: Feature, splits: Mapping[str, Mapping[str, Any]]) -> Iterator[Anomaly]:
+    if not any(splits[split]["count"] for split in SPLITS):
+        yield Anomaly(column.name, "error", "Every value is missing", "some values", "none")
+        return
+    if isinstance(column, Number):
+        yield from _range(column, splits)
+    if isinstance(column, Category):
+        yield from _strangers(column, splits)
+    yield from _constant(task, column, splits["train"])
+    if column == task.label and isinstance(column, Category):
+        yield from _classes(column, splits)
+
+
+def _range(column: Number, splits: Mapping[str, Mapping[str, Any]]) -> Iterator[Anomaly]:
+    for split in SPLITS:
+        found = splits[split]
+        if not found["count"]:
+            continue
+        if column.minimum is not None and found["min"] < column.minimum:
+            expected, received = f"at least {column.minimum:g}", f"{found['min']:g}"
+            yield Anomaly(column.name, "error", f"A number in {split} is too small", expected, received)
+        if column.maximum is not None and found["max"] > column.maximum:
+            expected, received = f"at most {column.maximum:g}", f"{found['max']:g}"
+            yield Anomaly(column.name, "error", f"A number in {split} is too large", expected, received)
+
+
+def _strangers(column: Category, splits: Mapping[str, Mapping[str, Any]]) -> Iterator[Anomaly]:
+    count = sum(splits[split]["outside"]["count"] for split in SPLITS)
+    if count:
+        values = dict.fromkeys(repr(value) for split in SPLITS for value in splits[split]["outside"]["values"])
+        what = f"{count} rows have an unknown value" if count > 1 else "One row has an unknown value"
+        expected = f"one of {', '.join(map(repr, column.values[:20]))}{', ...' if len(column.values) > 20 else ''}"
+        received = ", ".join(list(values)[:5]) + (", ..." if len(values) > 5 else "")
+        yield Anomaly(column.name, "error", what, expected, received)
+
+
+def _constant(task: Task, column: Feature, train: Mapping[str, Any]) -> Iterator[Anomaly]:
+    if "top" in train:
+        only = train["top"][0][0] if len(train["top"]) == 1 else None
+    else:
+        only = train["min"] if train["count"] and train["min"] == train["max"] else None
+    if train["count"] and only is not None and train["count"] > 1:
+        severity: Literal["error", "warning"] = "error" if column == task.label else "warning"
+        yield Anomaly(column.name, severity, "All values in train are the same", "several values", f"{only!r}")
+
+
+def _classes(label: Category, splits: Mapping[str, Mapping[str, Any]]) -> Iterator[Anomaly]:
+    for split in SPLITS:
+        present = {value for value, _ in splits[split]["top"]}
+        absent = [value for value in label.values if value not in present]
+        # top holds the hundred most frequent values; with more classes than that, not all can be in it.
+        if splits[split]["count"] and absent and len(label.values) <= 100:
+            shown = ", ".join(map(repr, absent[:10]))
+            yield Anomaly(
+                label.name, "warning", f"A class is absent from {split}", "rows of every class", f"no {shown}"
+            )
+
+
+def _drift(column: Feature, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Anomaly]:
+    for distance in distances(before["train"], now["train"]):
+        threshold = column.drift + distance.noise
+        if distance.value > threshold:
+            what = "The values have drifted since the serving model was trained"
+            expected = (
+                f"a {distance.name} of at most {threshold:.3f} ({column.drift:g} and {distance.noise:.3f} for chance)"
+            )
+            yield Anomaly(column.name, "warning", what, expected, f"{distance.value:.3f}")

@@ -1,0 +1,43 @@
+"""The command line: `sluice`, or `python -m pipelines`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from pipelines import _lazy
+from pipelines.options import parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status: 0 done, 1 failed, 2 wrong input, 3 rejected by the gate, 130 interrupted."""
+    _lazy.install()
+    given = parser().parse_args(arguments)
+    from tasks import InputError
+
+    try:
+        status: int = importlib.import_module(f"pipelines.commands.{given.module}").main(given)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+    except InputError as error:
+        return _complain(str(error), 2)
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        return _complain(f"{error.strerror or error}{place}", 1)
+    except (ValueError, RuntimeError) as error:
+        return _complain(str(error), 1)
+
+
+def _complain(text: str, status: int) -> int:
+    print(f"sluice: {text}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""`sluice runs`, `sluice show` and `sluice compare`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from pipelines.commands import text
+from pipelines.local import records
+from tasks import InputError, nearest
+
+ESSENTIAL = ("run", "task", "model", "data", "status", "started", "ended", "command")
+
+
+def main(given: argparse.Namespace) -> int:
+    match given.view:
+        case "runs":
+            found = records.every(given.runs_dir, given.task)
+            print(json.dumps(found, indent=1) if given.json else _list(found, given.runs_dir))
+        case "show":
+            facts = find(given.runs_dir, given.run)
+            print(json.dumps(facts, indent=1) if given.json else _essentials(facts, given.runs_dir))
+        case _:
+            compared = [find(given.runs_dir, name) for name in given.compared]
+            print(json.dumps(compared, indent=1) if given.json else _side_by_side(compared))
+    return 0
+
+
+def find(runs: Path, name: str) -> dict[str, Any]:
+    """A run by its name, or by its directory."""
+    for path in (runs / name, Path(name)):
+        if (path / "run.json").is_file():
+            return records.load(path)
+    known = [facts["run"] for facts in records.every(runs)]
+    hint = nearest(name, known) if known else " There are no runs yet; `sluice run TASK` makes one."
+    raise InputError(f"There is no run {name!r} in {runs}.{hint}")
+
+
+def _list(found: list[dict[str, Any]], runs: Path) -> str:
+    if not found:
+        return f"No runs in {runs} yet."
+    rows = [["RUN", "STATUS", "MODEL", "DATA", "STARTED", "METRICS"]]
+    for facts in found:
+        words = [facts["run"], facts["status"], facts["model"], facts["data"], facts["started"][:16].replace("T", " ")]
+        rows.append([*(str(word) for word in words), text.metrics(facts.get("metrics", {}))])
+    return text.table(rows)
+
+
+def _essentials(facts: dict[str, Any], runs: Path) -> str:
+    rows = [(name, str(facts[name])) for name in ESSENTIAL if facts.get(name)]
+    rows += [(name, str(value)) for name, value in _settings(facts).items()]
+    steps = [
+        (f"  {step['name']}", step["status"], f"{step['seconds']:.1f} s", step.get("made_by") or step.get("why", ""))
+        for step in facts["steps"]
+    ]
+    lines = [text.table(rows), "steps", text.table(steps) if steps else "  none"]
+    if facts.get("metrics"):
+        lines.append(f"metrics  {text.metrics(facts['metrics'])}")
+    lines += text.verdict(facts) if "blessed" in facts else []
+    lines += [f"report   {facts['report']}"] if facts.get("report") else []
+    lines.append(f"logs     {runs / facts['run'] / 'logs'}")
+    return "\n".join(lines)
+
+
+def _side_by_side(compared: list[dict[str, Any]]) -> str:
+    """A column for each run; settings and metrics that any of them has."""
+    rows = [["", *(facts["run"] for facts in compared)]]
+    for name in ("model", "data", "status"):
+        rows.append([name, *(str(facts.get(name, "")) for facts in compared)])
+    settings = [_settings(facts) for facts in compared]
+    for name in dict.fromkeys(name for values in settings for name in values):
+        rows.append([name, *(str(values.get(name, "")) for values in settings)])
+    measured = [facts.get("metrics", {}) for facts in compared]
+    for name in dict.fromkeys(name for values in measured for name in values):
+        rows.append([name, *(text.number(values[name]) if name in values else "" for values in measured)])
+    rows.append(["blessed", *("yes" if facts.get("blessed") else "no" for facts in compared)])
+    return text.table(rows)
+
+
+def _settings(facts: dict[str, Any]) -> dict[str, Any]:
+    parameters = facts.get("parameters", {})
+    return {"seed": parameters.get("seed", ""), **parameters.get("overrides", {})}

@@ -1,0 +1,95 @@
+"""`sluice run`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tasks
+from pipelines import graph
+from pipelines.commands import text
+from pipelines.graph import Graph
+from pipelines.local.display import Display
+from pipelines.local.preview import preview
+from pipelines.local.run import FAILED, WRONG_INPUT, Result, run
+from pipelines.local.walk import StepFailedError
+from tasks import InputError, nearest
+
+
+def main(given: argparse.Namespace) -> int:
+    if given.task not in tasks.names():
+        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    training, arguments = graph.training(), pipeline_arguments(given)
+    if given.dry_run:
+        return _dry_run(training, arguments, given)
+    result = run(training, arguments, given.runs_dir, use_cache=not given.no_cache)
+    if given.json:
+        print(json.dumps(as_json(result), indent=1))
+    elif not result.trouble:
+        print(text.summary(result.facts))
+    if result.trouble:
+        print(f"sluice: {result.trouble}", file=sys.stderr)
+    return result.status
+
+
+def pipeline_arguments(given: argparse.Namespace) -> dict[str, Any]:
+    """What was typed, as the pipeline's parameters, with every path made absolute."""
+    if given.force is not None and not given.force.strip():
+        raise InputError("--force needs a reason, which is kept with the pushed model. Received: an empty one.")
+    return {
+        "task": given.task,
+        "model": given.model,
+        "data": _place(given.data) if given.data not in {"sample", "real"} else given.data,
+        "data_dir": _place(given.data_dir) if given.data_dir else "",
+        "destination": str(given.serving_dir),
+        "seed": given.seed,
+        "overrides": dict(_setting(word) for word in given.overrides),
+        "beam_args": given.beam,
+        "force": given.force or "",
+    }
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The object that scripts read; every key is there whatever happened."""
+    facts = result.facts
+    steps = [{name: step[name] for name in ("name", "status", "seconds")} for step in facts["steps"]]
+    return {
+        **{name: facts[name] for name in ("run", "task", "model", "data")},
+        "steps": steps,
+        "metrics": facts.get("metrics", {}),
+        "blessed": facts.get("blessed"),
+        "reasons": facts.get("reasons", []),
+        "pushed": facts.get("pushed", ""),
+        "report": facts.get("report", ""),
+        "error": result.trouble,
+    }
+
+
+def _dry_run(training: Graph, arguments: Mapping[str, Any], given: argparse.Namespace) -> int:
+    display = Display(quiet=True)
+    try:
+        plan = preview(training, arguments, given.runs_dir, use_cache=not given.no_cache, display=display)
+    except StepFailedError as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        return WRONG_INPUT if error.failure.wrong_input else FAILED
+    if given.json:
+        steps = [{"name": step.name, "status": step.status, "why": step.why} for step in plan]
+        print(json.dumps({"task": given.task, "steps": steps}, indent=1))
+    else:
+        print(text.table([(step.name, step.status, step.why) for step in plan]))
+    return 0
+
+
+def _setting(word: str) -> tuple[str, str]:
+    key, equals, value = word.partition("=")
+    if not key or not equals:
+        raise InputError(f"--set takes KEY=VALUE, such as train.epochs=5. Received: {word!r}.")
+    return key, value
+
+
+def _place(words: str) -> str:
+    return words if "://" in words else str(Path(words).expanduser().absolute())

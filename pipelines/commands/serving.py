@@ -1,0 +1,73 @@
+"""`sluice predict`, `sluice versions` and `sluice rollback`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import tasks
+from pipelines import _lazy
+from pipelines.commands import text
+from tasks import InputError, nearest
+
+
+def main(given: argparse.Namespace) -> int:
+    if given.task not in tasks.names():
+        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    match given.action:
+        case "predict":
+            return _predict(given)
+        case "versions":
+            return _versions(given)
+        case _:
+            return _rollback(given)
+
+
+def _predict(given: argparse.Namespace) -> int:
+    for library in ("numpy", "pandas"):  # sure to be needed, so not as placeholders
+        _lazy.load(library)
+    from components import predict
+
+    bad = predict.run(
+        task=given.task, source=given.file, serving=str(given.serving_dir), version=given.version, output=sys.stdout
+    )
+    if bad:
+        print(f"sluice: {bad} rows could not be answered; each says why in its own line.", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def _versions(given: argparse.Namespace) -> int:
+    from components import destination
+
+    found = destination.versions(str(given.serving_dir), given.task)
+    if given.json:
+        listed = [{"version": v.number, "path": str(v.path), "provenance": v.provenance} for v in found]
+        print(json.dumps(listed, indent=1))
+    elif not found:
+        print(f"No version of {given.task} in {given.serving_dir} yet.")
+    else:
+        rows = [["VERSION", "PUSHED", "RUN", "MODEL", "METRICS", ""]]
+        rows += [_row(version.number, version.provenance, version is found[-1]) for version in found]
+        print(text.table(rows))
+    return 0
+
+
+def _row(number: int, provenance: dict[str, Any], newest: bool) -> list[str]:
+    notes = ["serving"] if newest else []
+    if provenance.get("copied_from"):
+        notes.append(f"copy of {provenance['copied_from']}")
+    if provenance.get("force"):
+        notes.append(f"forced: {provenance['force']}")
+    pushed = str(provenance.get("pushed_at", ""))[:16].replace("T", " ")
+    words = (provenance.get("run", ""), provenance.get("model", ""), text.metrics(provenance.get("metrics", {})))
+    return [str(number), pushed, *(str(word) for word in words), ", ".join(notes)]
+
+
+def _rollback(given: argparse.Namespace) -> int:
+    from components import destination
+
+    version = destination.rollback(str(given.serving_dir), given.task, given.version)
+    print(f"version {version.number}, a copy of version {given.version}, is served from {version.path}")
+    return 0

@@ -1,0 +1,39 @@
+"""`sluice tasks`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import tasks
+from tasks import METRICS, Task
+
+
+def main(given: argparse.Namespace) -> int:
+    described = [_described(name, tasks.get(name)) for name in tasks.names()]
+    print(json.dumps(described, indent=1) if given.json else "\n\n".join(_text(task) for task in described))
+    return 0
+
+
+def _described(name: str, task: Task) -> dict[str, Any]:
+    return {
+        "name": name,
+        "about": task.about,
+        "models": list(task.models),
+        "sources": ["sample", *(["real"] if task.real else []), "your own files"],
+        "gate": [_bar(bar.metric, bar.bar, METRICS[task.kind][bar.metric], bar.tolerance) for bar in task.gate],
+    }
+
+
+def _bar(metric: str, bar: float, higher_is_better: bool, tolerance: float) -> str:
+    side = "at least" if higher_is_better else "at most"
+    margin = f" by more than {tolerance:g}" if tolerance else ""
+    return f"{metric} {side} {bar:g}, and no worse than the served model{margin}"
+
+
+def _text(task: dict[str, Any]) -> str:
+    return (
+        f"{task['name']}\n  {task['about']}\n  models: {', '.join(task['models'])}\n"
+        f"  data:   {', '.join(task['sources'])}\n  gate:   {'; '.join(task['gate'])}"
+    )

@@ -1,0 +1,52 @@
+"""Facts about runs as text to read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def summary(facts: Mapping[str, Any]) -> str:
+    """The end of a run in a few lines."""
+    lines = [f"{facts['run']}: {facts['model']} on {_data(facts)}"]
+    if facts.get("metrics"):
+        lines.append(f"  {metrics(facts['metrics'])}")
+    lines += [f"  {line}" for line in verdict(facts)]
+    if facts.get("report"):
+        lines.append(f"  report {facts['report']}")
+    if facts.get("data") == "sample":
+        lines.append(f"The sample is synthetic. For the real data: sluice run {facts['task']} --data real")
+    return "\n".join(lines)
+
+
+def verdict(facts: Mapping[str, Any]) -> list[str]:
+    """What the gate said and where the model went."""
+    if facts.get("pushed"):
+        forced = [] if facts.get("blessed") else ["pushed by force, past the gate:", *_listed(facts)]
+        return [*forced, f"version {facts['version']} is served from {facts['pushed']}"]
+    if facts.get("blessed") is None:
+        return [str(facts["status"])]
+    return ["the gate rejected the model; nothing was pushed:", *_listed(facts)]
+
+
+def metrics(values: Mapping[str, Any]) -> str:
+    return "   ".join(f"{name} {number(value)}" for name, value in values.items())
+
+
+def number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns side by side, each as wide as its widest cell."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in padded)
+
+
+def _listed(facts: Mapping[str, Any]) -> list[str]:
+    return [f"  - {reason}" for reason in facts.get("reasons", [])]
+
+
+def _data(facts: Mapping[str, Any]) -> str:
+    return {"sample": "synthetic sample data", "real": "the real data"}.get(facts["data"], str(facts["data"]))

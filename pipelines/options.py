@@ -1,0 +1,135 @@
+"""The words and options of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+ABOUT = """From raw data to a served Keras model: ingest, validate, transform, train, evaluate, push.
+Only a model that clears its task's gate is pushed."""
+START = """examples:
+  sluice tasks                                what can be learned
+  sluice run auto_mpg                         the whole pipeline, on the task's own small sample
+  sluice predict auto_mpg cars.csv            ask the model that was pushed
+
+exit status: 0 done and pushed, or nothing to do; 1 a step failed; 2 the command or its input is wrong;
+3 the gate rejected the model; 130 interrupted"""
+
+
+class _Commands:
+    """Adds commands to a parser, each with an example in its help."""
+
+    def __init__(self, root: argparse.ArgumentParser) -> None:
+        self.group = root.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(self, name: str, module: str, about: str, example: str, **defaults: Any) -> argparse.ArgumentParser:
+        parser = self.group.add_parser(
+            name,
+            help=about[0].lower() + about[1:],
+            description=about[0].upper() + about[1:] + ".",
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.set_defaults(module=module, **defaults)
+        return parser
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(
+        prog="sluice", description=ABOUT, epilog=START, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = _Commands(root)
+    _json(commands.add("tasks", "tasks", "list every task, its models, sources and gate", "sluice tasks"))
+    _run(commands)
+    _looking_back(commands)
+    _serving(commands)
+    _runs_and_serving(commands.add("doctor", "doctor", "check this machine and say what to do", "sluice doctor"))
+    compile_ = commands.add(
+        "compile", "compile", "write the Kubeflow pipeline", "sluice compile -o pipeline.yaml --image repo/sluice:1.0"
+    )
+    compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: %(default)s")
+    compile_.add_argument("--image", default="", help="the image that the steps run in")
+    return root
+
+
+def _run(commands: _Commands) -> None:
+    example = "sluice run auto_mpg --data real --set train.epochs=50"
+    run = commands.add("run", "run", "run the pipeline of a task on this machine", example)
+    run.add_argument("task", metavar="TASK")
+    run.add_argument("--model", default="", help="one of the task's models; default: its first")
+    run.add_argument("--data", default="sample", metavar="SRC", help="sample (default), real, or a glob of files")
+    run.add_argument("--data-dir", default="", metavar="DIR", help="where the real data's files lie")
+    run.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+        help="change a setting: train.*, model.* or preprocess.*; may be repeated",
+    )  # fmt: skip
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and shuffling; default: 0")
+    run.add_argument("--no-cache", action="store_true", help="run every step, whatever is kept from earlier runs")
+    run.add_argument("--dry-run", action="store_true", help="show which steps would run, and why; run none")
+    run.add_argument("--force", default=None, metavar="REASON", help="push past the gate; the reason is kept")
+    run.add_argument(
+        "--beam", action="append", default=[], metavar="ARG", help="an option for Apache Beam; may be repeated"
+    )
+    _runs_and_serving(run)
+    _json(run)
+
+
+def _looking_back(commands: _Commands) -> None:
+    runs = commands.add("runs", "history", "list the runs", "sluice runs auto_mpg", view="runs")
+    runs.add_argument("task", metavar="TASK", nargs="?", default="")
+    show = commands.add("show", "history", "show a run's essentials", "sluice show auto_mpg-3", view="show")
+    show.add_argument("run", metavar="RUN")
+    compare = commands.add(
+        "compare", "history", "compare runs side by side", "sluice compare auto_mpg-3 auto_mpg-4", view="compare"
+    )
+    compare.add_argument("compared", metavar="RUN", nargs="+")
+    for command in (runs, show, compare):
+        _place(command, "runs")
+        _json(command)
+
+
+def _serving(commands: _Commands) -> None:
+    predict = commands.add(
+        "predict", "serving", "answer raw rows with the pushed model, a JSON line for each",
+        "sluice predict auto_mpg cars.csv > predictions.jsonl", action="predict",
+    )  # fmt: skip
+    predict.add_argument("task", metavar="TASK")
+    predict.add_argument("file", metavar="FILE", nargs="?", default="-", help="CSV or JSON lines; - for stdin")
+    predict.add_argument("--version", type=int, default=None, metavar="N", help="default: the newest")
+    versions = commands.add(
+        "versions", "serving", "list the versions of a task's model", "sluice versions auto_mpg", action="versions"
+    )
+    versions.add_argument("task", metavar="TASK")
+    _json(versions)
+    rollback = commands.add(
+        "rollback", "serving", "make an older version the newest again", "sluice rollback auto_mpg 2", action="rollback"
+    )
+    rollback.add_argument("task", metavar="TASK")
+    rollback.add_argument("version", metavar="VERSION", type=int)
+    for command in (predict, versions, rollback):
+        _place(command, "serving")
+
+
+def _runs_and_serving(command: argparse.ArgumentParser) -> None:
+    for name in ("runs", "serving"):
+        _place(command, name)
+
+
+def _place(command: argparse.ArgumentParser, name: str) -> None:
+    home = Path(os.environ.get("SLUICE_HOME") or ".")
+    what = {"runs": "where runs are kept", "serving": "the directory that is served"}[name]
+    command.add_argument(
+        f"--{name}", type=_absolute, default=_absolute(str(home / name)), metavar="DIR",
+        help=f"{what}; default: ./{name}, or $SLUICE_HOME/{name}", dest=f"{name}_dir",
+    )  # fmt: skip
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON value instead of text")
+
+
+def _absolute(text: str) -> Path | str:
+    """Steps run in directories of their own, so no path may depend on this one's."""
+    return text if "://" in text else Path(text).expanduser().absolute()
