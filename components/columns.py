@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -183,33 +183,39 @@ def _utf8(value: bytes | None) -> str | bool | None:
 
 
 def _images(feature: Image, raw: pa.Array) -> tuple[pa.Array, Faults]:
-    """Pixels as they are; a PNG is decoded, so that the same picture is the same row. In text formats: base64."""
-    if pa.types.is_null(raw.type):
-        return raw.cast(pa.binary()), {}
+    """Pixels as they are; a PNG is decoded, so that the same picture is the same row."""
     faults: Faults = {}
-    read: Callable[[Any], bytes] = _from_base64 if is_text(raw.type) else _from_bytes
     values: list[bytes | None] = []
     for at, value in enumerate(raw.to_pylist()):
         try:
-            values.append(None if value is None or len(value) == 0 else _pixels(feature, read(value)))
-        except (ValueError, TypeError, OSError, SyntaxError) as error:
+            data = _image_bytes(value)
+            values.append(_pixels(feature, data) if data else None)
+        except Exception as error:  # Pillow raises errors of many kinds for broken files
             values.append(None)
-            faults[at] = (
-                f"{feature.name} is no image of {feature.shape[0]} x {feature.shape[1]} grey pixels",
-                str(error),
-            )
+            reason = f"{feature.name} is no image of {feature.shape[0]} x {feature.shape[1]} grey pixels"
+            faults[at] = (reason, str(error) or type(error).__name__)
     return pa.array(values, pa.binary()), faults
 
 
-def _from_base64(value: str) -> bytes:
-    try:
-        return base64.b64decode(value, validate=True)
-    except binascii.Error:
-        raise ValueError("text that is not base64") from None
-
-
-def _from_bytes(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else bytes(np.asarray(value, np.uint8).ravel())
+def _image_bytes(value: Any) -> bytes:
+    """Bytes themselves; base64 or a list of pixels, as text formats have them."""
+    match value:
+        case None | "" | b"":
+            return b""
+        case bytes():
+            return value
+        case str() if value.startswith("["):
+            return _image_bytes(json.loads(value))
+        case str():
+            try:
+                return base64.b64decode(value, validate=True)
+            except binascii.Error:
+                raise ValueError("text that is not base64") from None
+        case [list(), *_]:
+            return b"".join(map(bytes, value))
+        case list():
+            return bytes(value)
+    raise ValueError(repr(value))
 
 
 def _pixels(feature: Image, data: bytes) -> bytes:

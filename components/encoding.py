@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,11 @@ Entry = Callable[[Any], bytes]
 
 def encode(columns: Mapping[str, pa.Array], ids: np.ndarray) -> list[bytes]:
     """One serialized tf.Example a row: float32, int64, string and binary columns, and the row's id."""
-    pieces: list[Pieces] = []
-    for name in sorted([ROW_ID, *columns]):
-        piece = _row_ids(ids) if name == ROW_ID else _column(name, columns[name])
-        if pieces and isinstance(piece, np.ndarray) and isinstance(pieces[-1], np.ndarray):
-            piece = np.hstack([pieces.pop(), piece])
-        pieces.append(piece)
-    lists = [_slices(piece) if isinstance(piece, np.ndarray) else piece for piece in pieces]
+    names = sorted([ROW_ID, *columns])
+    pieces = [_row_ids(ids) if name == ROW_ID else _column(name, columns[name]) for name in names]
+    lists = []
+    for matrices, group in groupby(pieces, lambda piece: isinstance(piece, np.ndarray)):
+        lists.extend([_slices(np.hstack(list(group)))] if matrices else group)
     features = list(map(b"".join, zip(*lists, strict=True)))
     return [_features_head(len(row)) + row for row in features]
 

@@ -26,7 +26,6 @@ from tasks import METRICS, Task
 
 CLOSE = 1e-5
 COMPARED = 1024
-SHOWN = 48
 
 
 class Evaluated(NamedTuple):
@@ -85,7 +84,7 @@ def run(
         history=read_json(Path(model) / "history.json"),
         training=read_json(Path(model) / "training.json"),
         predictions=frame,
-        samples=predictions_.some_rows(definition, examples, SHOWN),
+        samples=predictions_.raw_rows(definition, examples, set(report_.worth_showing(definition, frame))),
     )
     return Evaluated(document["blessed"], document["reasons"])
 

@@ -52,10 +52,10 @@ class Axes:
         return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
     def draw(self, *marks: Markup, legend: Sequence[tuple[str, bool]] = ()) -> Markup:
-        frame = [*self._x_axis(), *self._y_axis()]
-        names = _legend(legend) if len(legend) > 1 else []
-        return tag("svg", tag("title", self.alt), *frame, *marks, *names, role="img",
-                   viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}", aria_label=self.alt)  # fmt: skip
+        """The whole figure; without a legend, without the room for it."""
+        top = 0.0 if legend else TOP - 10
+        shown = {"viewBox": f"0 {top:g} {WIDTH:g} {HEIGHT - top:g}", "role": "img", "aria_label": self.alt}
+        return tag("svg", tag("title", self.alt), *self._x_axis(), *self._y_axis(), *marks, *_legend(legend), **shown)
 
     def _x_axis(self) -> list[Markup]:
         bottom = HEIGHT - BOTTOM
@@ -118,7 +118,7 @@ def histogram(groups: Mapping[str, Any], *, x_label: str, y_label: str, alt: str
     if mark is not None and edges[0] <= mark <= edges[-1]:
         bounds = {"y1": TOP, "y2": HEIGHT - BOTTOM}
         areas.append(tag("line", class_="mark", x1=axes.x(mark), x2=axes.x(mark), **bounds))
-    return axes.draw(*areas, legend=[(name, False) for name in counts])
+    return axes.draw(*areas, legend=[(name, False) for name in counts] if len(counts) > 1 else ())
 
 
 def spark(shares: Sequence[float], alt: str) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from components.parsing import served_rows
+from components.parsing import parsed, served_rows
 from components.progress import say
 from tasks import Category, Task
 
@@ -92,10 +93,13 @@ def _column(values: np.ndarray) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
 
 
-def some_rows(task: Task, examples: str, count: int) -> list[dict[str, Any]]:
-    """The raw features of the first test rows, for people to look at."""
-    for _, features, _, _ in served_rows(task, examples, "test", count):
-        return [
-            {name: values[i] for name, values in features.items()} for i in range(len(next(iter(features.values()))))
-        ]
-    return []
+def raw_rows(task: Task, examples: str, positions: Collection[int]) -> dict[int, dict[str, Any]]:
+    """The raw features of the test rows at these positions, for people to look at."""
+    found: dict[int, dict[str, Any]] = {}
+    first = 0
+    for features, label, _ in parsed(task, examples, "test", BATCH).as_numpy_iterator():
+        for at in range(len(label)):
+            if first + at in positions:
+                found[first + at] = {name: values[at] for name, values in features.items()}
+        first += len(label)
+    return found

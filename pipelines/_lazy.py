@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -24,8 +24,10 @@ class _Placeholder(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if "armed" not in self.__dict__:  # the import system is still setting the placeholder up
             raise AttributeError(name)
-        real = sys.modules.get(self.__name__)
-        return getattr(load(self.__name__) if real is None or isinstance(real, _Placeholder) else real, name)
+        return getattr(sys.modules[self.__name__] if loaded(self.__name__) else load(self.__name__), name)
+
+    def __reduce__(self) -> tuple[Callable[[str], ModuleType], tuple[str]]:
+        return importlib.import_module, (self.__name__,)
 
 
 class _Wanted(threading.local):
@@ -93,5 +95,8 @@ def load(name: str) -> ModuleType:
 
 
 def loaded(name: str) -> bool:
-    """Whether the real module, not a placeholder, is imported."""
-    return name in sys.modules and not isinstance(sys.modules[name], _Placeholder)
+    """Whether the real module, not a placeholder, is imported to its end."""
+    module = sys.modules.get(name)
+    if module is None or isinstance(module, _Placeholder):
+        return False
+    return not getattr(module.__spec__, "_initializing", False)

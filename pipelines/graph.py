@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines._kfp import without_client
+
 RUN_NAME = "{{$.pipeline_job_name}}"
 
 
@@ -83,9 +85,15 @@ class Graph:
 
 
 def training() -> Graph:
+    return read(spec(_pipeline()))
+
+
+def _pipeline() -> Any:
+    with without_client():
+        import kfp  # noqa: F401
     from pipelines.training import training as pipeline
 
-    return read(spec(pipeline))
+    return pipeline
 
 
 def spec(pipeline: Any) -> dict[str, Any]:
@@ -97,10 +105,9 @@ def spec(pipeline: Any) -> dict[str, Any]:
 
 def compiled(image: str = "") -> str:
     """The text of pipeline.yaml, in another image's name if one is given."""
+    pipeline = _pipeline()
     from google.protobuf import json_format
     from kfp.compiler import pipeline_spec_builder
-
-    from pipelines.training import training as pipeline
 
     message = type(pipeline.pipeline_spec)()
     message.CopyFrom(pipeline.pipeline_spec)

@@ -175,7 +175,7 @@ def test_a_failing_step_is_told_in_a_sentence(runs: Runs, trouble: str, status: 
 
 
 def test_a_killed_worker_fails_its_step_and_the_next_run_goes_on_from_there(runs: Runs) -> None:
-    process = runs.start("rounds=30")
+    process = runs.start("rounds=12")
     os.kill(runs.worker(), signal.SIGKILL)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 1
@@ -184,7 +184,7 @@ def test_a_killed_worker_fails_its_step_and_the_next_run_goes_on_from_there(runs
 
 
 def test_a_killed_command_takes_its_worker_along_and_the_next_goes_on_from_there(runs: Runs) -> None:
-    process = runs.start("rounds=30")
+    process = runs.start("rounds=12")
     runs.worker()
     process.kill()
     process.communicate(timeout=20)
@@ -195,7 +195,7 @@ def test_a_killed_command_takes_its_worker_along_and_the_next_goes_on_from_there
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_no_process_and_the_next_goes_on_from_there(runs: Runs, number: int) -> None:
-    process = runs.start("rounds=30", trouble="child")
+    process = runs.start("rounds=12", trouble="child")
     runs.worker()
     os.killpg(process.pid, number)  # as a terminal does: to every process of the group
     _, said = process.communicate(timeout=20)
@@ -210,20 +210,20 @@ def test_an_interrupted_run_leaves_no_process_and_the_next_goes_on_from_there(ru
 
 def _goes_on(runs: Runs) -> None:
     done = len(list((runs.path / "small-1" / "work" / "done").iterdir()))
-    runs.finish("rounds=30")
+    runs.finish("rounds=12")
     assert runs.steps(2) == {**KEPT, "work": "ran"}
     assert int(runs.notes()[-1].split()[2]) == done > 0
-    assert len(list((runs.path / "small-2" / "work" / "done").iterdir())) == 30
+    assert len(list((runs.path / "small-2" / "work" / "done").iterdir())) == 12
     assert not (runs.path / "small-1" / "work").exists()
 
 
 def test_a_run_interrupted_while_the_libraries_load_leaves_no_process(runs: Runs) -> None:
-    process = runs.start("rounds=30")
+    process = runs.start("rounds=12")
     until(lambda: (runs.path / "small-1" / "logs" / "warm.log").exists())
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 130
-    assert not runs.processes()
+    until(lambda: not runs.processes(), 2)
 
 
 def test_two_runs_at_once_share_the_work(runs: Runs) -> None:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from transforms import images
 
 PIXELS = np.array([[0, 51, 102], [153, 204, 255]], np.uint8)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from transforms import text
 
 IDS = [[1, 4, 2, 5], [1], [1, 9, 9, 9, 4, 7, 4]]
@@ -45,7 +46,10 @@ def test_words_are_those_of_keras() -> None:
 
 
 def test_tokens_are_what_stands_between_spaces() -> None:
-    assert text.tokens(tf.constant(["A film. A  FILM!", ""])).to_list() == [[b"A", b"film.", b"A", b"", b"FILM!"], [b""]]
+    assert text.tokens(tf.constant(["A film. A  FILM!", ""])).to_list() == [
+        [b"A", b"film.", b"A", b"", b"FILM!"],
+        [b""],
+    ]
 
 
 @pytest.mark.parametrize("truncation", ["pre", "post"])
@@ -58,7 +62,7 @@ def test_padding_is_that_of_keras(length: int, truncation: str) -> None:
 
 
 def test_truncation_has_two_names() -> None:
-    with pytest.raises(ValueError, match="Expected truncation 'pre' or 'post'. Received: 'middle'"):
+    with pytest.raises(ValueError, match="Expected truncation 'pre' or 'post'"):
         text.pad(tf.ragged.constant(IDS, tf.int64), 3, "middle")
 
 

@@ -1,4 +1,4 @@
-"""Numbers brought to one scale. Missing values (NaN) count in no statistic and become the middle of the scale, 0."""
+"""Numbers brought to one scale. Missing values (NaN, infinite) count in no statistic and become 0."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ def _finite_or_nan(table: tf.Tensor) -> tf.Tensor:
 
 
 def _missing_to_zero(table: tf.Tensor) -> tf.Tensor:
-    return tf.where(tf.math.is_nan(table), 0.0, table)
+    return tf.where(tf.math.is_finite(table), table, 0.0)

@@ -39,9 +39,14 @@ def vocabulary(words: tf.RaggedTensor, size: int, name: str) -> tf.Tensor:
 def ids(words: tf.RaggedTensor, size: int, name: str = "words") -> tf.RaggedTensor:
     """Words [b, (words)] as ids [b, (1 + words)], beginning with the start mark."""
     known = vocabulary(words, size - FIRST - 1, name)
-    ranks = tft.apply_vocabulary(words.flat_values, known, default_value=-1)
-    codes = words.with_flat_values(tf.where(ranks < 0, tf.constant(OTHER, tf.int64), ranks + FIRST + 1))
-    return tf.concat([tf.fill([words.nrows(), 1], tf.constant(START, tf.int64)), codes], axis=1)
+    return codes(words, tft.apply_vocabulary(words.flat_values, known, default_value=-1))
+
+
+def codes(words: tf.RaggedTensor, positions: tf.Tensor) -> tf.RaggedTensor:
+    """The same from each word's position in the vocabulary, counted from 0, or -1 if it is not there."""
+    codes = tf.where(positions < 0, tf.constant(OTHER, tf.int64), positions + FIRST + 1)
+    start = tf.fill([words.nrows(), 1], tf.constant(START, tf.int64))
+    return tf.concat([start, words.with_flat_values(codes)], axis=1)
 
 
 def pad(ids: tf.RaggedTensor, length: int, truncation: Literal["pre", "post"] = "post") -> tf.Tensor:

@@ -81,7 +81,7 @@ def _column(task: Task, column: Feature, found: Mapping[str, Any]) -> list[Any]:
     role = join([tag("b", column.name), " (label)"]) if column is task.label else tag("b", column.name)
     start = [role, KINDS[type(column)], found.get("count"), found.get("missing")]
     if isinstance(column, Category):
-        return [*start, "", "", "", "", "", _top(column, found.get("top", []), found.get("count", 0))]
+        return [*start, *[None] * 5, _top(column, found.get("top", []), found.get("count", 0))]
     quantiles = [value for value in found.get("quantiles", []) if value is not None]
     median = quantiles[len(quantiles) // 2] if quantiles else None
     numbers = [found.get("mean"), found.get("std"), found.get("min"), median, found.get("max")]

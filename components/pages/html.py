@@ -87,8 +87,9 @@ def _whole(value: Any) -> bool:
 
 def _numeric(column: Sequence[Any]) -> str | None:
     """The class of a column that holds numbers, and gaps at most."""
-    kinds = {type(value) for value in column if value != ""}
-    return "number" if kinds and kinds <= {int, float, type(None)} else None
+    known = [value for value in column if value != ""]
+    right = all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in known)
+    return "number" if known and right else None
 
 
 def _shown(value: Any) -> Any:

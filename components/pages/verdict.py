@@ -39,10 +39,10 @@ def gate(blessing: Mapping[str, Any]) -> Markup:
         (
             [
                 tag("b", bar["metric"]),
-                tag("span", f"{'≥' if bar['higher_is_better'] else '≤'} {number(bar['bar'])}"),
+                tag("span", f"{'≥' if bar['higher_is_better'] else '≤'}\N{NO-BREAK SPACE}{number(bar['bar'])}"),
                 bar["value"],
                 bar["champion"],
-                bar["tolerance"],
+                number(bar["tolerance"]),
                 tag("span", "✓ pass" if bar["passed"] else "✗ fail", class_="pass" if bar["passed"] else "fail"),
                 bar["reason"],
             ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-import tasks
+from tasks import InputError
 
 # Rows of a batch where the format does not say how many bytes a row has.
 ROWS = 16384
@@ -62,21 +63,26 @@ def _readable(value: Any) -> Any:
     return {"b64": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
 
 
+def _guess(name: str, found: Sequence[str]) -> str:
+    close = [one for one in found if one.casefold() == name.casefold()] or difflib.get_close_matches(name, found, n=1)
+    return f" Did you mean {close[0]!r} for {name!r}?" if close else ""
+
+
 def find_columns(source: str, found: Sequence[str], needed: Sequence[str], optional: Sequence[str]) -> list[str]:
     """The columns to read; InputError when a needed one is not there, or there twice."""
     missing = [name for name in needed if name not in found and name not in optional]
     if missing:
         shown = ", ".join(repr(name[:40]) for name in found[:20]) + (", ..." if len(found) > 20 else "")
         plural, those = ("s", "they are") if len(missing) > 1 else ("", "it is")
-        guess = tasks.nearest(missing[0], list(found)) if found else ""
-        raise tasks.InputError(
+        guess = _guess(missing[0], found)
+        raise InputError(
             f"{source} has no column{plural} {', '.join(map(repr, missing))}, and {those} needed. "
-            f"Found: {shown or 'none'}.{guess if 'Did you mean' in guess else ''}"
+            f"Found: {shown or 'none'}.{guess}"
         )
     for name in needed:
         if found.count(name) > 1:
-            raise tasks.InputError(f"{source} has {found.count(name)} columns named {name!r}. Expected one.")
+            raise InputError(f"{source} has {found.count(name)} columns named {name!r}. Expected one.")
     wanted = [name for name in needed if name in found]
     if not wanted:
-        raise tasks.InputError(f"{source} has none of the columns {', '.join(needed)}.")
+        raise InputError(f"{source} has none of the columns {', '.join(needed)}.")
     return wanted

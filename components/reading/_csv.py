@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from components.reading._batch import Batch, Rejected, find_columns
-from components.reading._lines import RETURN, Block, Broken, Rows, quoted_spans
+from components.reading._lines import RETURN, Block, Broken, Blocks, quoted_spans
 from tasks import InputError
 
 DELIMITERS = ",;\t|"
@@ -19,7 +19,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read_csv(stream: BinaryIO, source: str, needed: Sequence[str], optional: Sequence[str]) -> Iterator[Batch]:
-    rows = Rows(stream)
+    rows = Blocks(stream)
     delimiter = rows.delimiter = _delimiter(rows, source, needed)
     header: list[str] = []
     wanted: list[str] = []
@@ -34,7 +34,7 @@ def read_csv(stream: BinaryIO, source: str, needed: Sequence[str], optional: Seq
             yield _batch(block, source, delimiter, header, wanted)
 
 
-def _delimiter(rows: Rows, source: str, needed: Sequence[str]) -> str:
+def _delimiter(rows: Blocks, source: str, needed: Sequence[str]) -> str:
     """The delimiter under which the first line names most of the needed columns."""
     rows.skip(BYTE_ORDER_MARK)
     start = rows.peek()
@@ -49,7 +49,7 @@ def _delimiter(rows: Rows, source: str, needed: Sequence[str]) -> str:
 
 
 def _names(line: str, delimiter: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])]
 
 
 def _header(block: Block | Broken, source: str, delimiter: str) -> tuple[Block, list[str]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.reading._batch import Batch, Rejected, find_columns
-from components.reading._lines import Block, Broken, Rows
+from components.reading._lines import Block, Broken, Blocks
 from tasks import InputError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -18,7 +18,7 @@ NOT_JSON = "the line is not a JSON object"
 
 
 def read_json_lines(stream: BinaryIO, source: str, needed: Sequence[str], optional: Sequence[str]) -> Iterator[Batch]:
-    rows = Rows(stream)
+    rows = Blocks(stream)
     rows.skip(BYTE_ORDER_MARK)
     start = rows.peek().lstrip()
     if not start:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-BLOCK = 4 << 20
+BLOCK = 1 << 20
 LONGEST = 16 << 20
 NEWLINE, RETURN, QUOTE = 10, 13, 34
 
@@ -35,25 +35,26 @@ class Broken:
     text: str
 
 
-class Rows:
+class Blocks:
     """Iterates over the blocks of a stream; with a delimiter, a quoted field may hold line ends."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.delimiter = ""
         self._stream = stream
         self._rest = b""
+        self._taken = 0
         self._line = 1
         self._final = False
 
     def __iter__(self) -> Iterator[Block | Broken]:
         while not self._final or self._rest:
             self._read()
-            data = self._rest
+            data, self._taken = self._rest, 0
             ends, breaks, open_at = self._cuts(data)
             if ends.size:
                 yield self._block(data, ends, breaks)
             if self._rest and (self._final or len(self._rest) > LONGEST):
-                yield self._broken(open_at >= 0)
+                yield self._broken(open_at >= 0, breaks)
 
     def peek(self) -> bytes:
         """The beginning of what comes next."""
@@ -90,12 +91,15 @@ class Rows:
         starts = np.concatenate([[0], ends[:-1] + 1])
         lines = self._line + np.searchsorted(breaks, starts)
         self._line += int(np.searchsorted(breaks, ends[-1], side="right"))
-        self._rest = data[int(ends[-1]) + 1 :]
+        self._taken = int(ends[-1]) + 1
+        self._rest = data[self._taken :]
         return Block(data[: len(data) - len(self._rest)], starts, ends, lines)
 
-    def _broken(self, quote: bool) -> Broken:
+    def _broken(self, quote: bool, breaks: np.ndarray) -> Broken:
         """Take the first line off what cannot be read and go on behind it."""
-        line, sep, rest = self._rest.partition(b"\n")
+        behind = breaks[np.searchsorted(breaks, self._taken) :] - self._taken
+        at = int(behind[0]) if behind.size else len(self._rest)
+        line, sep, rest = self._rest[:at], self._rest[at : at + 1], self._rest[at + 1 :]
         reason = (
             "a quote opens that is never closed" if quote and sep else f"the line is longer than {LONGEST >> 20} MiB"
         )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import tasks
@@ -30,12 +33,30 @@ def _predict(given: argparse.Namespace) -> int:
         _lazy.load(library)
     from components import predict
 
-    bad = predict.run(
-        task=given.task, source=given.file, serving=str(given.serving_dir), version=given.version, output=sys.stdout
-    )
+    with _only_our_words():
+        bad = predict.run(
+            task=given.task, source=given.file, serving=str(given.serving_dir), version=given.version, output=sys.stdout
+        )
     if bad:
         print(f"sluice: {bad} rows could not be answered; each says why in its own line.", file=sys.stderr)
     return 1 if bad else 0
+
+
+@contextmanager
+def _only_our_words() -> Iterator[None]:
+    """Python's stderr stays; what native libraries write to the descriptor (TensorFlow's greetings) is dropped."""
+    saved, python = os.dup(2), sys.stderr
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        with open(saved, "w", buffering=1, encoding=python.encoding, errors="backslashreplace", closefd=False) as ours:
+            sys.stderr = ours
+            yield
+    finally:
+        sys.stderr = python
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def _versions(given: argparse.Namespace) -> int:

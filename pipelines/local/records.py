@@ -62,7 +62,15 @@ class Record:
         """Where workers put temporary files, so that none stay elsewhere if they are killed."""
         return self.path / ".scratch"
 
+    def discard(self) -> None:
+        """Leave nothing of the run."""
+        shutil.rmtree(self.path)
+
     def close(self, status: str) -> None:
+        """The run is over."""
+        if not self.path.exists():
+            os.close(self._alive)
+            return
         shutil.rmtree(self.scratch, ignore_errors=True)
         with suppress(OSError):  # a full disk, which has been told already
             self.update(status=status, ended=now())

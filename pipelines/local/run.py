@@ -51,6 +51,9 @@ def run(
         status = "done" if _cleared(record.facts) else "rejected"
         return Result(record.facts, DONE if status == "done" else REJECTED)
     except StepFailedError as error:
+        if error.failure.wrong_input and len(record.facts["steps"]) == 1:
+            record.discard()  # nothing has begun, so there is nothing to keep
+            return Result({**record.facts, "run": ""}, WRONG_INPUT, error.failure.message)
         trouble = f"{error}\nIts log: {error.log}"
         return Result(record.facts, WRONG_INPUT if error.failure.wrong_input else FAILED, trouble)
     except KeyboardInterrupt:

@@ -157,8 +157,7 @@ class Walk:
             executor_input=self._executor_input(step, directory),
             log=log,
             scratch=self.record.scratch,
-            # What the step itself is sure to use is imported before it starts threads.
-            needs=() if heavy else tuple(sorted(_lazy.HEAVY & code.externals(*modules(step)))),
+            needs=() if heavy else self._needs(step),
         )
         process = worker.Worker(job, lock, self.server if heavy else None)
         try:
@@ -217,6 +216,12 @@ class Walk:
             self.display.say(f"{step.name}: another run is doing this just now; waiting for its result")
         self.display.tick("waiting for another run")
         time.sleep(TICK)
+
+    @staticmethod
+    def _needs(step: Step) -> tuple[str, ...]:
+        """A Beam step is sure to use what it imports, and in threads: so no placeholders there."""
+        found = code.externals(*modules(step))
+        return tuple(sorted(_lazy.HEAVY & found)) if "apache_beam" in found else ()
 
     @staticmethod
     def _heavy(step: Step) -> bool:

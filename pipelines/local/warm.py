@@ -10,6 +10,8 @@ from multiprocessing import forkserver, get_context, resource_tracker
 from pathlib import Path
 from typing import Any
 
+from pipelines._kfp import without_client
+
 PRELOAD = (
     "tensorflow", "keras", "tensorflow_transform", "tensorflow_transform.beam", "apache_beam", "pandas", "pyarrow",
     "pyarrow.parquet", "sklearn.metrics", "matplotlib.figure", "kfp.dsl.executor",
@@ -28,7 +30,7 @@ class WarmServer:
             return
         get_context("forkserver").set_forkserver_preload(list(self.preload))
         resource_tracker.ensure_running()  # first, because it changes the signal mask
-        with _runtime_environment(), _output_to(self.log), _interrupts_held_back():
+        with without_client(), _output_to(self.log), _interrupts_held_back():
             forkserver.ensure_running()
         self.running = True
 
@@ -42,16 +44,6 @@ class WarmServer:
             os.kill(server._forkserver_pid, signal.SIGKILL)
         with suppress(ChildProcessError, OSError):
             server._stop()
-
-
-@contextmanager
-def _runtime_environment() -> Iterator[None]:
-    """KFP imports a tenth of itself where it runs steps rather than compiles pipelines."""
-    os.environ["_KFP_RUNTIME"] = "true"
-    try:
-        yield
-    finally:
-        del os.environ["_KFP_RUNTIME"]
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pipelines import _lazy
+from pipelines import _kfp, _lazy
 from pipelines.local.cache import Lock
 from pipelines.local.warm import WarmServer
 from tasks import InputError
@@ -148,7 +148,7 @@ def _work(job: Job, results: Connection, lock: Lock | None) -> NoReturn:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     _redirect(job.log)
     job.scratch.mkdir(exist_ok=True)
-    os.environ.update(TMPDIR=str(job.scratch), _KFP_RUNTIME="true")
+    os.environ.update(TMPDIR=str(job.scratch), **{_kfp.VARIABLE: "true"})
     tempfile.tempdir = None
     failure = None
     try:
