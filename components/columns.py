@@ -20,7 +20,7 @@ from tasks import Category, Feature, Image, Number, Text
 Faults = dict[int, tuple[str, str]]
 MISSING = ("", "?", "na", "nan", "null")
 NUMERAL = r"^[+-]?(?i:(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)$"
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
 def convert(feature: Feature, raw: pa.Array) -> tuple[pa.Array, Faults]:
@@ -120,7 +120,7 @@ def _categories(feature: Category, raw: pa.Array) -> tuple[pa.Array, Faults]:
 
 def _lookup(feature: Category) -> dict[str, int | str]:
     """What a value may be written as: itself, or what people read for it."""
-    names = dict(zip(feature.names, feature.values, strict=False))
+    names: dict[str, int | str] = dict(zip(feature.names, feature.values, strict=False))
     return names | {str(value): value for value in feature.values}
 
 
@@ -186,9 +186,10 @@ def _images(feature: Image, raw: pa.Array) -> tuple[pa.Array, Faults]:
     """Pixels as they are; a PNG is decoded, so that the same picture is the same row."""
     faults: Faults = {}
     values: list[bytes | None] = []
-    for at, value in enumerate(raw.to_pylist()):
+    written = is_text(raw.type)  # then its UTF-8 is not checked yet
+    for at, value in enumerate((raw.cast(pa.binary()) if written else raw).to_pylist()):
         try:
-            data = _image_bytes(value)
+            data = _image_bytes(value.decode("utf-8", errors="replace") if written and value else value)
             values.append(_pixels(feature, data) if data else None)
         except Exception as error:  # Pillow raises errors of many kinds for broken files
             values.append(None)
@@ -222,16 +223,16 @@ def _pixels(feature: Image, data: bytes) -> bytes:
     height, width = feature.shape
     if len(data) == height * width:
         return data
-    if not data.startswith(PNG):
-        raise ValueError(f"{len(data)} bytes that are neither {height * width} pixels nor a PNG file")
+    if not data.startswith((PNG, JPEG)):
+        raise ValueError(f"{len(data)} bytes that are neither {height * width} pixels nor a PNG or JPEG file")
     # Pillow takes a while to import, and most images come as pixels.
     import io
 
     from PIL import Image as Picture
 
-    with Picture.open(io.BytesIO(data), formats=["PNG"]) as picture:
+    with Picture.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as picture:
         if picture.size != (width, height):
-            raise ValueError(f"a PNG of {picture.size[1]} x {picture.size[0]} pixels")
+            raise ValueError(f"a {picture.format} of {picture.size[1]} x {picture.size[0]} pixels")
         return picture.convert("L").tobytes()
 
 

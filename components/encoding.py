@@ -29,9 +29,11 @@ def encode(columns: Mapping[str, pa.Array], ids: np.ndarray) -> list[bytes]:
     """One serialized tf.Example a row: float32, int64, string and binary columns, and the row's id."""
     names = sorted([ROW_ID, *columns])
     pieces = [_row_ids(ids) if name == ROW_ID else _column(name, columns[name]) for name in names]
-    lists = []
-    for matrices, group in groupby(pieces, lambda piece: isinstance(piece, np.ndarray)):
-        lists.extend([_slices(np.hstack(list(group)))] if matrices else group)
+    lists: list[list[bytes]] = []
+    for _, group in groupby(pieces, lambda piece: isinstance(piece, np.ndarray)):
+        neighbours = list(group)
+        matrices = [piece for piece in neighbours if isinstance(piece, np.ndarray)]
+        lists += [_slices(np.hstack(matrices))] if matrices else [p for p in neighbours if isinstance(p, list)]
     features = list(map(b"".join, zip(*lists, strict=True)))
     return [_features_head(len(row)) + row for row in features]
 

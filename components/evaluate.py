@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+import tensorflow_transform as tft
 
 import tasks
 from components import code, gate
@@ -19,6 +20,7 @@ from components import metrics as metrics_
 from components import predictions as predictions_
 from components import report as report_
 from components.files import read_json, tree_hash, write_json
+from components.outputs import main_output
 from components.parsing import served_rows
 from components.preprocessing import Preprocessing, model_inputs
 from components.progress import say
@@ -73,6 +75,7 @@ def run(
     metrics.update({name: value for name, value in document["metrics"].items() if value is not None})
     write_json(Path(blessing), document)
     say("writing the report")
+    samples = predictions_.raw_rows(definition, examples, set(report_.worth_showing(definition, frame)))
     report_.write(
         report,
         task=definition,
@@ -84,7 +87,8 @@ def run(
         history=read_json(Path(model) / "history.json"),
         training=read_json(Path(model) / "training.json"),
         predictions=frame,
-        samples=predictions_.raw_rows(definition, examples, set(report_.worth_showing(definition, frame))),
+        samples=samples,
+        read=read_back(definition, transform_graph, samples),
     )
     return Evaluated(document["blessed"], document["reasons"])
 
@@ -102,6 +106,20 @@ def verdict(definition: Task, frame: pd.DataFrame, **facts: Any) -> dict[str, An
         slices=metrics_.slices(kind, frame, definition.slices),
         **facts,
     )
+
+
+def read_back(task: Task, transform_graph: str, samples: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
+    """What the model saw of these rows, in words, where the task can tell."""
+    if task.seen is None or not samples:
+        return {}
+    rows = {feature.name: tf.constant([row[feature.name] for row in samples.values()]) for feature in task.features}
+    outputs = Preprocessing(transform_graph).graph(rows)
+
+    def vocabulary(name: str) -> list[str]:
+        words = tft.TFTransformOutput(transform_graph).vocabulary_by_name(name)
+        return [word.decode(errors="backslashreplace") for word in words]
+
+    return dict(zip(samples, task.seen(outputs, vocabulary), strict=True))
 
 
 def load_champion(destination: str, task: str, champion: str) -> predictions_.ServedModel | None:
@@ -140,7 +158,7 @@ def prove_equal(
         tensors = {name: tf.constant(values) for name, values in features.items()}
         answer = trained(model_inputs(trained, preprocessing.dense(tensors)), training=False)
         expected = np.asarray(answer[main] if isinstance(answer, dict) else answer, np.float32)
-        received = served(requests)[predictions_.main_output(task)].reshape(expected.shape)
+        received = served(requests)[main_output(task)].reshape(expected.shape)
         if not np.allclose(received, expected, rtol=CLOSE, atol=CLOSE, equal_nan=True):
             raise RuntimeError(
                 "The exported model does not answer as the trained one does. Expected equal predictions to "

@@ -49,7 +49,7 @@ def named(task: Task, prediction: tf.Tensor) -> dict[str, tf.Tensor]:
     return {"probabilities": prediction, "class": best}
 
 
-def export(task: Task, model_name: str, model: keras.Model, preprocessing: Preprocessing, path: Path) -> None:
+def export(task: Task, model_name: str, model: keras.Model, preprocessing: Preprocessing, path: Path) -> Served:
     shutil.rmtree(path, ignore_errors=True)
     served = Served(task, model_name, model, preprocessing)
     examples = tf.function(served.examples, [tf.TensorSpec([None], tf.string, "examples")], autograph=False)
@@ -57,3 +57,4 @@ def export(task: Task, model_name: str, model: keras.Model, preprocessing: Prepr
     features = tf.function(served.features, autograph=False).get_concrete_function(**specs)
     signatures: dict[str, Any] = {"serving_default": examples, "features": features}
     tf.saved_model.save(served, str(path), signatures=signatures)
+    return served

@@ -8,8 +8,9 @@ import math
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def tree_hash(directory: Path | str, exclude: tuple[str, ...] = ("assets.extra",)) -> str:
@@ -29,12 +30,19 @@ def tree_hash(directory: Path | str, exclude: tuple[str, ...] = ("assets.extra",
 
 def write_bytes(path: Path | str, content: bytes) -> None:
     """The whole file or none of it: a temporary name, fsync, rename."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[BinaryIO]:
+    """A file to write that takes its name at the end; after an error it is gone, and what bore the name stays."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)

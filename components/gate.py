@@ -1,4 +1,4 @@
-"""The verdict: every bar of the task against the challenger's and the champion's metrics."""
+"""The verdict: every bar of the task against what was measured of the challenger and the champion. Numbers in only."""
 
 from __future__ import annotations
 
@@ -11,77 +11,149 @@ from typing import Any
 from tasks import Bar
 
 Values = Mapping[str, float | None]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A metric of both models on the same rows, and how sure the numbers are.
+
+    `difference` is the interval of the challenger's value less the champion's; `p_value`, where there is one, takes
+    its place as the test of whether the two differ. Without either, any loss counts.
+    """
+
+    rows: int
+    value: float | None
+    interval: Interval | None = None
+    champion: float | None = None
+    difference: Interval | None = None
+    p_value: float | None = None
+    where: str = ""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One bar, what it was held against, and how it came out."""
+    """One bar on all rows or a slice of them, what it was held against, and how it came out; None: not judged."""
 
     metric: str
     bar: float
     higher_is_better: bool
     tolerance: float
+    confidence: float
+    where: str
+    rows: int
     value: float | None
+    interval: Interval | None
     champion: float | None
-    passed: bool
+    difference: Interval | None
+    p_value: float | None
+    passed: bool | None
     reason: str
 
 
-def judge(
-    bars: Sequence[Bar], higher_is_better: Mapping[str, bool], values: Values, champion_values: Values | None
-) -> list[Judgement]:
-    """Each bar of the gate; without a champion (None) only the bars themselves count."""
-    return [_judge(bar, higher_is_better[bar.metric], values, champion_values) for bar in bars]
+@dataclass(frozen=True)
+class Finding:
+    """One check of whether the evaluation can be believed; `problem` is empty where it can."""
+
+    check: str
+    problem: str = ""
 
 
-def blessing(
-    judgements: Sequence[Judgement],
-    *,
-    task: str,
-    model_name: str,
-    model_sha256: str,
-    champion: str,
-    metrics: Values,
-    champion_metrics: Values | None,
-    slices: Mapping[str, Any],
-    rows: int,
-    equality: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The document that the pusher demands."""
-    reasons = [judgement.reason for judgement in judgements if not judgement.passed]
+def judge(bar: Bar, higher: bool, found: Measured, *, rival: bool, confidence: float) -> Judgement:
+    """One bar; without a champion (`rival`) only the bar itself counts."""
+    value = _finite(found.value)
+    champion = _finite(found.champion) if rival else None
+    subject = f"{bar.metric} ({found.where})" if found.where else bar.metric
+    passed: bool | None
+    if found.where and found.rows < bar.minimum_rows:
+        passed, reason = None, f"not judged: {_rows(found.rows)}, fewer than {bar.minimum_rows}"
+    elif found.where and value is None:
+        passed, reason = None, f"not judged: {bar.metric} cannot be had of these rows"
+    else:
+        passed, reason = _held(bar, higher, found, value, champion, rival, confidence)
+    return Judgement(
+        metric=bar.metric,
+        bar=bar.bar,
+        higher_is_better=higher,
+        tolerance=bar.tolerance,
+        confidence=confidence,
+        where=found.where,
+        rows=found.rows,
+        value=value,
+        interval=found.interval,
+        champion=champion,
+        difference=found.difference if rival else None,
+        p_value=found.p_value if rival else None,
+        passed=passed,
+        reason=f"{subject} {reason}",
+    )
+
+
+def confidence_of_each(bar: Bar, slices: int) -> float:
+    """Bonferroni: so that many slices together raise no more false alarms than one bar may."""
+    return 1 - (1 - bar.confidence) / max(slices, 1)
+
+
+def blessing(judgements: Sequence[Judgement], findings: Sequence[Finding] = (), **facts: Any) -> dict[str, Any]:
+    """The document that the pusher demands. Dishonest evaluations bless nothing."""
+    reasons = [finding.problem for finding in findings if finding.problem]
+    reasons += [judgement.reason for judgement in judgements if judgement.passed is False]
     return {
         "blessed": not reasons,
         "reasons": reasons,
         "bars": [asdict(judgement) for judgement in judgements],
-        "task": task,
-        "model_name": model_name,
-        "model_sha256": model_sha256,
-        "champion": champion,
-        "metrics": dict(metrics),
-        "champion_metrics": None if champion_metrics is None else dict(champion_metrics),
-        "slices": dict(slices),
-        "rows": rows,
-        "equality": dict(equality),
+        "honesty": [{**asdict(finding), "passed": not finding.problem} for finding in findings],
+        **facts,
     }
 
 
-def _judge(bar: Bar, higher: bool, values: Values, champion_values: Values | None) -> Judgement:
-    value = _finite(values.get(bar.metric))
-    champion = None if champion_values is None else _finite(champion_values.get(bar.metric))
+def _held(
+    bar: Bar,
+    higher: bool,
+    found: Measured,
+    value: float | None,
+    champion: float | None,
+    rival: bool,
+    confidence: float,
+) -> tuple[bool, str]:
     if value is None:
-        problem = f"{bar.metric} could not be computed from this model's predictions"
-    elif _worse(value, bar.bar, 0, higher):
-        problem = f"{bar.metric} {_pair(value, bar.bar, 'below' if higher else 'above', 'the bar')}"
-    elif champion_values is not None and champion is None:
-        problem = f"{bar.metric} of the champion could not be computed, so nothing shows that this model is no worse"
-    elif champion is not None and _worse(value, champion, bar.tolerance, higher):
-        allowed = f" by more than {bar.tolerance:g}" if bar.tolerance else ""
-        problem = f"{bar.metric} {_pair(value, champion, 'worse than', 'the champion with')}{allowed}"
-    else:
-        problem = ""
-    against = "the bar" if champion is None else "the bar and the champion"
-    reason = problem or f"{bar.metric} holds against {against}"
-    return Judgement(bar.metric, bar.bar, higher, bar.tolerance, value, champion, not problem, reason)
+        return False, "could not be computed from this model's predictions"
+    if _worse(value, bar.bar, 0, higher):
+        return False, _pair(value, bar.bar, "below" if higher else "above", "the bar")
+    if not rival:
+        return True, "holds against the bar"
+    if champion is None and not found.where:
+        return False, "of the champion could not be computed, so nothing shows that this model is no worse"
+    if champion is None:
+        return True, "holds against the bar; the champion's cannot be had of these rows"
+    if not _worse(value, champion, bar.tolerance, higher):
+        return True, "holds against the bar and the champion"
+    allowed = f" by more than {bar.tolerance:g}" if bar.tolerance else ""
+    evidence = _evidence(found, confidence)
+    if not _real(found, higher, confidence):
+        chance = f"{_pair(value, champion, 'behind', 'the champion with')}, which may be chance ({evidence})"
+        return True, f"holds against the bar; {chance}"
+    loss = f"{_pair(value, champion, 'worse than', 'the champion with')}{allowed}"
+    return False, f"{loss} ({evidence})" if evidence else loss
+
+
+def _real(found: Measured, higher: bool, confidence: float) -> bool:
+    """Whether a loss to the champion is more than chance."""
+    if found.p_value is not None:
+        return found.p_value < 1 - confidence
+    if found.difference is None:
+        return True
+    low, high = found.difference
+    return high < 0 if higher else low > 0
+
+
+def _evidence(found: Measured, confidence: float) -> str:
+    if found.p_value is not None:
+        return f"McNemar's test: p = {found.p_value:.2g}"
+    if found.difference is None:
+        return ""
+    low, high = found.difference
+    return f"difference {low:.3g} to {high:.3g} at {confidence * 100:.4g}% confidence"
 
 
 def _finite(value: float | None) -> float | None:
@@ -104,3 +176,7 @@ def _pair(value: float, limit: float, relation: str, what: str) -> str:
     if short == limit_short:
         short, limit_short = str(value), str(limit)
     return f"{short} is {relation} {what} {limit_short}"
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,8 +39,7 @@ def _of_class(metric: Callable[..., float], **options: Any) -> Metric:
     """A metric of the predicted class rather than its probability."""
 
     def compute(label: Array, prediction: Array) -> float:
-        chosen = prediction.argmax(axis=1) if prediction.ndim == 2 else prediction > 0.5
-        return metric(label, chosen.astype(np.int64), **options)
+        return metric(label, chosen(prediction), **options)
 
     return compute
 
@@ -93,11 +92,34 @@ def slices(
     """The metrics of the rows that share a value, for each value of each slice column, with their count."""
     return {
         column: {
-            _key(value): {"count": len(rows), **score(kind, rows["label"], rows[prediction])}
-            for value, rows in frame.groupby(f"slice_{column}", dropna=False, observed=True)
+            value: {"count": len(rows), **score(kind, rows["label"], rows[prediction])}
+            for value, rows in groups(frame, column)
         }
         for column in columns
     }
+
+
+def groups(frame: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each value of a slice column."""
+    for value, rows in frame.groupby(f"slice_{column}", dropna=False, observed=True):
+        yield _key(value), rows
+
+
+def chosen(prediction: Array) -> Array:
+    """The class that probabilities speak for."""
+    return (prediction.argmax(axis=1) if prediction.ndim == 2 else prediction > 0.5).astype(np.int64)
+
+
+def trials(kind: Kind, metric: str, label: Array, prediction: Array) -> int | None:
+    """Of how many rows the metric is a plain share; None if it is none."""
+    match kind, metric:
+        case _, "accuracy":
+            return len(label)
+        case "binary", "precision":
+            return int(chosen(prediction).sum())
+        case "binary", "recall":
+            return int((label == 1).sum())
+    return None
 
 
 def matrix(column: Any) -> Array:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
+from components.outputs import main_output
 from components.parsing import parsed, served_rows
 from components.progress import say
 from tasks import Category, Task
@@ -28,10 +29,6 @@ class ServedModel:
     def __call__(self, requests: list[bytes]) -> dict[str, np.ndarray]:
         answer = self._examples(examples=tf.constant(requests, tf.string))
         return {name: values.numpy() for name, values in answer.items()}
-
-
-def main_output(task: Task) -> str:
-    return {"regression": "prediction", "binary": "probability", "classes": "probabilities"}[task.kind]
 
 
 def write(task: Task, model: ServedModel, champion: ServedModel | None, examples: str, path: str) -> int:

@@ -102,6 +102,11 @@ def write_records(path: Path, records: Iterable[bytes], batch: int = 4096) -> in
     return writer.count
 
 
+def begins_record(start: bytes) -> bool:
+    """Whether the bytes look like the beginning of an uncompressed TFRecord file."""
+    return len(start) >= 12 and start[:12] == _head(struct.unpack("<Q", start[:8])[0])
+
+
 def read_records(stream: BinaryIO) -> Iterator[bytes]:
     """The records of an uncompressed stream, each checked; DamagedRecordError says which one is broken."""
     number = 0

@@ -86,10 +86,11 @@ def check_destination(destination: str, task: str) -> None:
     """Say now, not after the training, when nothing could be pushed."""
     if not destination:
         raise InputError("The destination must be a directory. Received: ''.")
-    if "://" in destination:
-        served.versions(destination, task)  # says what is possible
+    scheme, separator, rest = destination.rpartition("://")
+    if separator and scheme not in ("file", "local"):
+        served.versions(destination, task)  # tells what is wrong with a bucket
         return
-    place = Path(destination) / task
+    place = Path(rest) / task
     existing = next(path for path in (place, *place.parents) if os.path.lexists(path))
     if not existing.is_dir():
         raise InputError(f"The destination {destination!r} cannot be created: {str(existing)!r} is not a directory.")

@@ -120,7 +120,7 @@ def _train_fields() -> dict[str, Setting]:
     found = {}
     for field in dataclasses.fields(Train):
         parts = [part.strip() for part in str(field.type).split(" | ")]
-        choices = tuple(re.findall(r'"([^"]*)"', str(field.type))) if "Literal[" in str(field.type) else ()
+        choices = tuple(re.findall(r"""["']([^"']*)["']""", str(field.type))) if "Literal[" in str(field.type) else ()
         plain = tuple(kinds[part] for part in parts if part in kinds)
         if plain or choices:
             found[field.name] = Setting(plain, "None" in parts, choices)

@@ -1,4 +1,8 @@
-"""The one place that touches the file system of a destination; object stores would have their own of these."""
+"""The one place that touches the file system of a destination: a directory here, or an object store by its URL.
+
+Both know the names in a task's folder, read files, and take a staged version in, all or nothing. A directory does so by
+renaming. An object store cannot: a number is claimed, files are uploaded, and `saved_model.pb` comes last.
+"""
 
 from __future__ import annotations
 
@@ -8,50 +12,140 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from components import files
 from tasks import InputError
 
-STAGED = ".incoming-"
+STAGED, PRUNED = ".incoming-", ".pruned-"
 STALE_SECONDS = 3600
 FULL = {errno.ENOSPC, errno.EDQUOT}
 REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}
 
 
-def folder(destination: Path | str, task: str) -> Path:
-    """Where the versions of the task lie."""
-    if "://" in str(destination):
-        raise InputError(
-            f"The destination must be a directory, local or mounted. Received: {str(destination)!r}, a URL. "
-            "Mount the bucket or volume and name the mounted directory."
-        )
-    return Path(destination) / task
+class Store(Protocol):
+    """Where the versions of one task lie; names are relative to that, with slashes."""
+
+    def entries(self) -> list[str]:
+        """The names in the folder, none when it does not exist yet; and those that are spoken for."""
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a file."""
+
+    def read(self, name: str) -> bytes:
+        """A file's content, or FileNotFoundError."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """A small file, whole or not at all."""
+
+    def where(self, name: str) -> Path | str:
+        """How people and other programs find it."""
+
+    def stage(self) -> AbstractContextManager[Path]:
+        """A new directory to make a version in, removed again on failure."""
+
+    def publish(self, staged: Path, name: str) -> bool:
+        """Make the staged directory visible; False when the name is taken."""
+
+    def unfinished(self) -> list[str]:
+        """The names that somebody is filling at this moment."""
+
+    def remove(self, name: str) -> None:
+        """Take a version away."""
+
+    def sweep(self) -> None:
+        """Remove what pushers that were killed more than an hour ago left behind."""
+
+    def fetched(self, name: str) -> AbstractContextManager[Path]:
+        """A version as a local directory, for as long as that takes."""
 
 
-def entries(directory: Path) -> list[str]:
-    """The names in the directory; none when it does not exist yet."""
-    with _clearly(directory):
+def opened(destination: Path | str, task: str) -> Store:
+    """The store of the task's versions."""
+    scheme, separator, rest = str(destination).partition("://")
+    if not separator:
+        return Directory(Path(destination) / task)
+    if scheme in {"file", "local"}:
+        return Directory(Path(rest) / task)
+    from components.bucket import Bucket  # fsspec takes a third of a second
+
+    return Bucket(str(destination), task)
+
+
+class Directory:
+    """A folder of a local or mounted file system."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def entries(self) -> list[str]:
+        with _clearly(self.root):
+            try:
+                return [path.name for path in self.root.iterdir()]
+            except FileNotFoundError:
+                return []
+
+    def exists(self, name: str) -> bool:
+        return (self.root / name).is_file()
+
+    def read(self, name: str) -> bytes:
+        return (self.root / name).read_bytes()
+
+    def write(self, name: str, content: bytes) -> None:
+        with _clearly(self.root):
+            files.write_bytes(self.root / name, content)
+
+    def where(self, name: str) -> Path:
+        return self.root / name
+
+    @contextmanager
+    def stage(self) -> Iterator[Path]:
+        # mkdir rather than mkdtemp: whoever serves the model may be another user and must be able to read it.
+        staged = self.root / f"{STAGED}{secrets.token_hex(6)}"
+        with _clearly(self.root):
+            staged.mkdir(parents=True)
+            try:
+                yield staged
+            except BaseException:
+                shutil.rmtree(staged, ignore_errors=True)
+                raise
+
+    def publish(self, staged: Path, name: str) -> bool:
+        files.sync_tree(staged)
         try:
-            return [path.name for path in directory.iterdir()]
-        except FileNotFoundError:
-            return []
-
-
-@contextmanager
-def stage(directory: Path) -> Iterator[Path]:
-    """A new directory beside the versions, under a name that is no version, removed again on failure."""
-    # mkdir rather than mkdtemp: whoever serves the model may be another user and must be able to read it.
-    staged = directory / f"{STAGED}{secrets.token_hex(6)}"
-    with _clearly(directory):
-        staged.mkdir(parents=True)
-        try:
-            yield staged
-        except BaseException:
-            shutil.rmtree(staged, ignore_errors=True)
+            staged.rename(self.root / name)
+        except OSError as error:
+            if error.errno in TAKEN:
+                return False
             raise
+        files.sync_directory(self.root)
+        return True
+
+    def unfinished(self) -> list[str]:
+        return []  # a version appears by one renaming
+
+    def remove(self, name: str) -> None:
+        """Out of sight by one renaming, then away: nobody sees half of it."""
+        aside = self.root / f"{PRUNED}{secrets.token_hex(6)}"
+        with _clearly(self.root):
+            try:
+                (self.root / name).rename(aside)
+            except FileNotFoundError:
+                return  # a rival has removed it
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def sweep(self) -> None:
+        for name in self.entries():
+            stale = name.startswith(STAGED) and time.time() - _last_change(self.root / name) > STALE_SECONDS
+            if stale or name.startswith(PRUNED):
+                shutil.rmtree(self.root / name, ignore_errors=True)
+
+    @contextmanager
+    def fetched(self, name: str) -> Iterator[Path]:
+        yield self.root / name
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -61,26 +155,6 @@ def copy_tree(source: Path, target: Path) -> None:
         into.mkdir(exist_ok=True)
         for name in names:
             shutil.copyfile(Path(parent, name), into / name)
-
-
-def publish(staged: Path, target: Path) -> bool:
-    """Make the staged directory visible, all at once; False when the name is taken."""
-    files.sync_tree(staged)
-    try:
-        staged.rename(target)
-    except OSError as error:
-        if error.errno in TAKEN:
-            return False
-        raise
-    files.sync_directory(target.parent)
-    return True
-
-
-def sweep(directory: Path) -> None:
-    """Remove what pushers that were killed more than an hour ago left behind."""
-    for name in entries(directory):
-        if name.startswith(STAGED) and time.time() - _last_change(directory / name) > STALE_SECONDS:
-            shutil.rmtree(directory / name, ignore_errors=True)
 
 
 def _last_change(directory: Path) -> float:

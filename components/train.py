@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
 import shutil
 import time
@@ -14,7 +13,7 @@ import keras
 import tensorflow as tf
 
 import tasks
-from components import feeding
+from components import feeding, tensorboard
 from components import settings as settings_
 from components.callbacks import LossRatio, Progress, Resume
 from components.export import export
@@ -59,7 +58,8 @@ def run(
     resume = fit(definition, model_name, built, train, fitted, watched, seed, directory)
     say("exporting")
     built.save(directory / "model.keras")
-    export(definition, model_name, built, preprocessing, directory / "serving")
+    served = export(definition, model_name, built, preprocessing, directory / "serving")
+    tensorboard.write_samples(definition, served.predict, examples, directory / "logs")
     write_json(directory / "history.json", resume.history)
     write_json(
         directory / "training.json",
@@ -101,10 +101,7 @@ def build(
     task: Task, model_name: str, hyperparameters: dict[str, Any], rows: feeding.Rows, transform_graph: str = ""
 ) -> keras.Model:
     """The model, called once on a few rows so that a subclassed one has its weights."""
-    builder = task.models[model_name].build
-    if "transform_graph" in inspect.signature(builder).parameters:
-        hyperparameters = {**hyperparameters, "transform_graph": Path(transform_graph)}
-    model = builder(**hyperparameters)
+    model = task.models[model_name].make(transform_graph, **hyperparameters)
     some, *_ = rows.gather(tf.range(min(rows.count, 2)))
     outputs = model(model_inputs(model, some))
     declared = task.models[model_name].outputs
@@ -135,7 +132,7 @@ def fit(
     epoch = feeding.Epoch()
     callbacks: list[keras.callbacks.Callback] = [epoch, LossRatio()]
     callbacks += [early] if early else []
-    callbacks += [resume, Progress(train.epochs, steps), tensorboard(directory / "logs", train)]
+    callbacks += [resume, Progress(train.epochs, steps), tensorboard.callback(directory / "logs", train)]
     callbacks += list(train.callbacks()) if train.callbacks else []
     held_out = None
     if watched is not None:
@@ -181,8 +178,3 @@ def optimizer(train: Train, steps: int) -> keras.optimizers.Optimizer:
     elif train.schedule == "exponential":
         rate = keras.optimizers.schedules.ExponentialDecay(rate, steps, 0.95)
     return type(made).from_config({**made.get_config(), "learning_rate": rate})
-
-
-def tensorboard(logs: Path, train: Train) -> keras.callbacks.TensorBoard:
-    every = max(1, train.epochs // 10)  # histograms cost more than a short epoch does
-    return keras.callbacks.TensorBoard(logs, histogram_freq=every, write_graph=False, update_freq="epoch")

@@ -6,10 +6,10 @@ Errors stop the run; warnings go into the report. Both are written before anythi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import tasks
+from components import destination as served
 from components import files
 from components.drift import distances
 from components.progress import say
@@ -17,7 +17,6 @@ from components.statistics import SPLITS
 from tasks import Category, Feature, Number, Task
 
 LINES = 10
-STATISTICS = "assets.extra/statistics.json"
 # A row that also stands in the test split is not a broken one.
 ALSO_IN = "also in the "
 
@@ -55,13 +54,15 @@ def listed(errors: list[Anomaly]) -> str:
 
 def served_statistics(destination: str, task: str, champion: str) -> dict[str, Any] | None:
     """The statistics of the data that the champion was trained on, if it has them."""
-    path = Path(destination) / task / champion.partition(":")[0] / STATISTICS
-    return files.read_json(path) if champion and path.is_file() else None
+    number = champion.partition(":")[0]
+    known = {str(version.number): version for version in served.versions(destination, task)} if champion else {}
+    found: dict[str, Any] | None = served.paper(known[number], "statistics.json") if number in known else None
+    return found
 
 
 def check(task: Task, statistics: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[Anomaly]:
     """All that is wrong or worth knowing, errors first."""
-    found = [*_splits(task, statistics), *_rejected(task, statistics)]
+    found = [*_rejected(task, statistics), *_splits(task, statistics)]
     if any(statistics["rows"].values()):
         for column in task.columns:
             found.extend(_column(task, column, statistics["columns"][column.name]))
@@ -72,10 +73,12 @@ def check(task: Task, statistics: Mapping[str, Any], before: Mapping[str, Any] |
 
 def _splits(task: Task, statistics: Mapping[str, Any]) -> Iterator[Anomaly]:
     total = sum(statistics["rows"].values())
+    if not total:
+        yield Anomaly("", "error", "No rows are left to learn from", "rows in every split", "none")
+        return
     for split in SPLITS:
         if getattr(task.splits, split) and not statistics["rows"][split]:
-            received = f"none of {total} rows" if total else "no rows at all"
-            yield Anomaly("", "error", f"The {split} split is empty", f"rows in {split}", received)
+            yield Anomaly("", "error", f"The {split} split is empty", f"rows in {split}", f"none of {total} rows")
 
 
 def _rejected(task: Task, statistics: Mapping[str, Any]) -> Iterator[Anomaly]:

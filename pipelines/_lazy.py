@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -87,11 +88,27 @@ def load(name: str) -> ModuleType:
     _FINDER.wanted.names = before | wanted
     try:
         for placeholder in wanted:
-            if isinstance(sys.modules.get(placeholder), _Placeholder):
+            barred = placeholder == name and sys.modules.get(name, sys) is None
+            if barred or isinstance(sys.modules.get(placeholder), _Placeholder):
                 del sys.modules[placeholder]
         return importlib.import_module(name)
     finally:
         _FINDER.wanted.names = before
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Meanwhile a library that would like one of these is told that it is not installed; placeholders still load it."""
+    kept = {name: sys.modules.get(name) for name in names if not loaded(name)}
+    sys.modules.update(dict.fromkeys(kept))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name, module in kept.items():
+            if sys.modules.get(name, module) is None:
+                del sys.modules[name]
+                if module is not None:
+                    sys.modules[name] = module
 
 
 def loaded(name: str) -> bool:

@@ -109,12 +109,21 @@ class Model:
 
 @dataclass(frozen=True)
 class Bar:
-    """One demand of the gate: clear `bar`, and be no worse than the champion by more than `tolerance`."""
+    """One demand of the gate: clear `bar`, and be no worse than the champion by more than `tolerance`.
+
+    A loss to the champion counts only if it is more than chance, at this `confidence`. The same is asked of the rows
+    of each value of the columns in `slices`, except where they are fewer than `minimum_rows`. Whether more is better
+    follows from the metric; a bar that says otherwise is refused.
+    """
 
     metric: str
     bar: float
     _: KW_ONLY
     tolerance: float = 0.0
+    slices: tuple[str, ...] = ()
+    confidence: float = 0.95
+    minimum_rows: int = 50
+    higher_is_better: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +131,8 @@ class Task:
     """Everything that is learned and how; see docs/your-own-task.md.
 
     `seen` tells in words what a model saw of each row of a batch, for the report: it is given the preprocessing's
-    outputs and a function from a vocabulary's name to its words.
+    outputs and a function from a vocabulary's name to its words. A feature that determines the label by itself stops
+    the evaluation, unless `may_tell` names it.
     """
 
     about: str
@@ -136,6 +146,7 @@ class Task:
     seen: Callable[[Mapping[str, Any], Callable[[str], list[str]]], list[str]] | None = None
     splits: Splits = field(default_factory=Splits)
     slices: tuple[str, ...] = ()
+    may_tell: tuple[str, ...] = ()
     max_rejected: float = 0.05
 
     def __post_init__(self) -> None:
@@ -183,6 +194,9 @@ def _check_columns(task: Task) -> None:
     for name in task.slices:
         if name not in categories:
             raise ValueError(f"Slices are made by Category columns: {', '.join(categories)}. Received: {name!r}.")
+    for name in task.may_tell:
+        if name not in names[:-1]:
+            raise ValueError(f"may_tell names features: {', '.join(names[:-1])}. Received: {name!r}.")
 
 
 def _check_models(task: Task) -> None:
@@ -202,5 +216,15 @@ def _check_gate(task: Task) -> None:
     for bar in task.gate:
         if bar.metric not in known:
             raise ValueError(f"A {task.kind} task has the metrics {', '.join(known)}. Received: {bar.metric!r}.")
+        if bar.higher_is_better not in (None, known[bar.metric]):
+            side = "more" if known[bar.metric] else "less"
+            raise ValueError(f"Of {bar.metric}, {side} is better. Received: higher_is_better={bar.higher_is_better}.")
         if bar.tolerance < 0:
             raise ValueError(f"A Bar's tolerance cannot be below 0. Received: {bar.tolerance}.")
+        if not 0.5 <= bar.confidence < 1:
+            raise ValueError(f"A Bar's confidence is from 0.5 to below 1. Received: {bar.confidence}.")
+        if bar.minimum_rows < 1:
+            raise ValueError(f"A Bar's minimum_rows is at least 1. Received: {bar.minimum_rows}.")
+        for name in bar.slices:
+            if name not in task.slices:
+                raise ValueError(f"A Bar's slices are among the task's: {task.slices!r}. Received: {name!r}.")

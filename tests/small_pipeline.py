@@ -1,6 +1,5 @@
 """A program that runs a small pipeline through the local runner: python small_pipeline.py RUNS [name=value ...]."""
 
-# ruff: noqa: UP035 (KFP wants typing's old names)
 import json
 import sys
 from pathlib import Path
@@ -34,7 +33,7 @@ def halve(number: int, notes: str, half: Output[Artifact]):
 @step
 def work(
     rounds: int, notes: str, half: Input[Artifact], done: Output[Artifact], metrics: Output[Metrics]
-) -> NamedTuple("Worked", [("total", int)]):  # noqa: F821
+) -> NamedTuple("Worked", [("total", int)]):
     import errno
     import os
     import pathlib
@@ -91,7 +90,10 @@ def small(notes: str, number: int = 4, rounds: int = 2):
 
 
 def main(runs: str, *words: str) -> int:
-    arguments = {"notes": runs, **{name: json.loads(value) for name, _, value in (word.partition("=") for word in words)}}
+    arguments = {
+        "notes": runs,
+        **{name: json.loads(value) for name, _, value in (word.partition("=") for word in words)},
+    }
     use_cache, dry = not arguments.pop("fresh", False), arguments.pop("dry", False)
     compiled = graph.read(graph.spec(small))
     if dry:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import random
@@ -28,8 +29,10 @@ def rows_of(batches: list[Batch]) -> list[tuple[object, ...]]:
     """Each row's number and values."""
     found = []
     for batch in batches:
-        values = [column.cast(pa.binary()).to_pylist() if column.type == pa.string() else column.to_pylist()
-                  for column in batch.columns.values()]
+        values = [
+            column.cast(pa.binary()).to_pylist() if column.type == pa.string() else column.to_pylist()
+            for column in batch.columns.values()
+        ]
         numbers = batch.numbers.tolist()
         found += list(zip(numbers, *values, strict=True)) if values else []
     return found
@@ -102,8 +105,13 @@ def test_rows_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert rows_of(blocks) == rows_of(whole)
         assert aside_of(blocks) == aside_of(whole) == [(6, "a quote opens that is never closed", '4,"unclosed')]
     monkeypatch.setattr(_lines, "LONGEST", 6)
-    assert [number for number, _, _ in aside_of(read(tmp_path / "x.csv", b"a,b\n1,x\n" + b"9" * 99 + b"\n2,y\n"))] == [3]
-    assert rows_of(read(tmp_path / "x.csv", b"a,b\n1,x\n" + b"9" * 99 + b"\n2,y\n")) == [(2, b"1", b"x"), (4, b"2", b"y")]
+    assert [number for number, _, _ in aside_of(read(tmp_path / "x.csv", b"a,b\n1,x\n" + b"9" * 99 + b"\n2,y\n"))] == [
+        3
+    ]
+    assert rows_of(read(tmp_path / "x.csv", b"a,b\n1,x\n" + b"9" * 99 + b"\n2,y\n")) == [
+        (2, b"1", b"x"),
+        (4, b"2", b"y"),
+    ]
 
 
 def test_a_field_of_20_mib_is_set_aside_and_the_next_line_is_read(tmp_path: Path) -> None:
@@ -122,14 +130,18 @@ def test_random_csv_is_read_as_pythons_own_module_reads_it(tmp_path: Path, monke
     for block in (7, 64, 1 << 20):
         monkeypatch.setattr(_lines, "BLOCK", block)
         for _ in range(60):
-            table = [["".join(generator.choices('xy", \n;', k=generator.randrange(6))) for _ in NAMES] for _ in range(9)]
+            table = [
+                ["".join(generator.choices('xy", \n;', k=generator.randrange(6))) for _ in NAMES] for _ in range(9)
+            ]
             text = io.StringIO()
             csv.writer(text, quoting=generator.choice([csv.QUOTE_ALL, csv.QUOTE_MINIMAL])).writerows([NAMES, *table])
             found = rows_of(read(tmp_path / "x.csv", text.getvalue().encode()))
             assert [[a.decode(), b.decode()] for _, a, b in found] == table  # type: ignore[attr-defined]
 
 
-def test_random_bytes_never_crash_and_every_line_is_accounted_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_bytes_never_crash_and_every_line_is_accounted_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generator = random.Random(1)
     for _ in range(400):
         monkeypatch.setattr(_lines, "BLOCK", generator.choice([5, 1 << 20]))
@@ -190,7 +202,7 @@ def test_files_by_path_and_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         f"{tmp_path}/day=2/cars.csv",
     ]
     [part] = file_parts("cars[1].csv")
-    assert part.version == "9d1b8fd69ee4cf26fb9ea1d8b0b37ac6efdb3a7bd8d3c0cf5c7a9bf3b5d9d4f0" or len(part.version) == 64
+    assert part.version == hashlib.sha256(b"a,b\n1,x\n").hexdigest()
     first = file_parts("day=1/cars.csv")[0].version
     (tmp_path / "day=1" / "cars.csv").write_text("a,b\n1,y\n")
     assert file_parts("day=1/cars.csv")[0].version != first
@@ -210,9 +222,7 @@ def test_files_of_a_remote_file_system() -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe({"/bucket/day=1/cars.csv": b"a,b\n1,x\n", "/bucket/day=2/cars.csv.gz": gzip.compress(b"a,b\n2,y\n")})
     parts = file_parts("memory://bucket/day=*/cars*")
-    assert [part.name for part in parts] == ["memory:///bucket/day=1/cars.csv", "memory:///bucket/day=2/cars.csv.gz"] or [
-        part.name for part in parts
-    ] == ["memory://bucket/day=1/cars.csv", "memory://bucket/day=2/cars.csv.gz"]
+    assert [part.name for part in parts] == ["memory:///bucket/day=1/cars.csv", "memory:///bucket/day=2/cars.csv.gz"]
     assert all(part.version for part in parts)
     assert [rows_of(list(read_file(part.name, NAMES))) for part in parts] == [[(2, b"1", b"x")], [(2, b"2", b"y")]]
 
@@ -225,7 +235,9 @@ def test_json_lines(tmp_path: Path) -> None:
     assert aside_of(batches)[0][1] == "the line is not a JSON object: list"
     [batch] = read(tmp_path / "x.jsonl", b'{"a": 1, "b": 1.5}\n{"a": 2}\n')
     assert [batch.columns["a"].to_pylist(), batch.columns["b"].to_pylist()] == [[1, 2], [1.5, None]]
-    [batch] = read(tmp_path / "x.jsonl", b'{"a": 99999999999999999999, "b": "\\ud800"}\n{"a": 1, "b": {"b64": "eA=="}}\n')
+    [batch] = read(
+        tmp_path / "x.jsonl", b'{"a": 99999999999999999999, "b": "\\ud800"}\n{"a": 1, "b": {"b64": "eA=="}}\n'
+    )
     assert batch.columns["a"].to_pylist() == ["99999999999999999999", "1"]
     assert batch.columns["b"].cast(pa.binary()).to_pylist() == [b"\xed\xa0\x80", b"eA=="]
     deep = b'{"a": ' + b"[" * 100_000 + b"\n"
@@ -292,3 +304,5 @@ def test_a_file_that_grows_while_it_is_read_stops_the_run(tmp_path: Path) -> Non
 def test_rows_show_bytes_as_json_can_hold_them() -> None:
     [batch] = read_frames([pd.DataFrame({"a": [b"\x00\xff"], "b": [1.5]})], "rows", NAMES)
     assert json.loads(batch.text(0)) == {"a": {"b64": "AP8="}, "b": 1.5}
+    broken = pa.array([b"\xff"], pa.binary()).cast(pa.string(), safe=False)
+    assert Batch(columns={"a": broken}, numbers=batch.numbers, source="x").text(0) == '{"a": {"b64": "/w=="}}'

@@ -53,7 +53,9 @@ def test_damage_is_told_by_record(damage: object, what: str) -> None:
         list(read_records(io.BytesIO(damage(data))))  # type: ignore[operator]
 
 
-@pytest.mark.parametrize(("number", "bytes_"), [(0, "00"), (1, "01"), (127, "7f"), (128, "8001"), (2**64 - 1, "ff" * 9 + "01")])
+@pytest.mark.parametrize(
+    ("number", "bytes_"), [(0, "00"), (1, "01"), (127, "7f"), (128, "8001"), (2**64 - 1, "ff" * 9 + "01")]
+)
 def test_varints(number: int, bytes_: str) -> None:
     assert encoding.varint(number).hex() == bytes_
 

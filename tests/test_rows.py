@@ -79,8 +79,10 @@ def test_what_is_no_number(value: object, sentence: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "code"),
-    [("1", 1), (" 2 ", 2), ("3.0", 3), ("Japan", 3), (2, 2), (3.0, 3), (True, 1), ("", None), ("?", None), (None, None)]
-    + [("7", 7), ("-9", -9), (math.nan, None)],
+    [
+        *[("1", 1), (" 2 ", 2), ("3.0", 3), ("Japan", 3), (2, 2), (3.0, 3), (True, 1), ("7", 7), ("-9", -9)],
+        *[("", None), ("?", None), (None, None), (math.nan, None)],
+    ],
 )
 def test_integer_categories(value: object, code: int | None) -> None:
     rows = one(ORIGIN, value)
@@ -124,7 +126,15 @@ def png(height: int, width: int, mode: str = "L") -> bytes:
 
 
 @pytest.mark.parametrize(
-    "value", [b"\x07" * 6, png(2, 3), png(2, 3, "RGB"), base64.b64encode(b"\x07" * 6).decode(), [7] * 6, "[[7, 7, 7], [7, 7, 7]]"]
+    "value",
+    [
+        b"\x07" * 6,
+        png(2, 3),
+        png(2, 3, "RGB"),
+        base64.b64encode(b"\x07" * 6).decode(),
+        [7] * 6,
+        "[[7, 7, 7], [7, 7, 7]]",
+    ],
 )
 def test_the_same_picture_is_the_same_pixels_in_any_form(value: object) -> None:
     assert one(PICTURE, value).columns["picture"].to_pylist() == [b"\x07" * 6]
@@ -133,7 +143,7 @@ def test_the_same_picture_is_the_same_pixels_in_any_form(value: object) -> None:
 @pytest.mark.parametrize(
     ("value", "received"),
     [
-        (b"12345", "5 bytes that are neither 6 pixels nor a PNG file"),
+        (b"12345", "5 bytes that are neither 6 pixels nor a PNG or JPEG file"),
         (png(3, 2), "a PNG of 3 x 2 pixels"),
         ("no base64", "text that is not base64"),
     ],
@@ -141,6 +151,8 @@ def test_the_same_picture_is_the_same_pixels_in_any_form(value: object) -> None:
 def test_what_is_no_picture(value: object, received: str) -> None:
     assert sentences(one(PICTURE, value)) == [f"picture is no image of 2 x 3 grey pixels: {received}"]
     assert len(one(PICTURE, png(2, 3)[:40]).rejected) == 1
+    unchecked = pa.array([b"\xff"], pa.binary()).cast(pa.string(), safe=False)
+    assert len(check([PICTURE], None, batch(picture=unchecked)).rejected) == 1
     assert len(one(PICTURE, [7, 300, 1, 1, 1, 1]).rejected) == 1
 
 

@@ -6,7 +6,21 @@
 from __future__ import annotations
 
 from components.reading._batch import Batch, Rejected
-from components.reading._files import FilePart, file_parts, read_file, read_stream
+from components.reading._files import FilePart, Reader, file_names, file_parts, read_file, read_stream
 from components.reading._frames import read_frames
+from components.reading._plain import Pictures, read_picture, read_text
 
-__all__ = ["Batch", "FilePart", "Rejected", "file_parts", "read_file", "read_frames", "read_stream"]
+__all__ = [
+    "Batch",
+    "FilePart",
+    "Pictures",
+    "Reader",
+    "Rejected",
+    "file_names",
+    "file_parts",
+    "read_file",
+    "read_frames",
+    "read_picture",
+    "read_stream",
+    "read_text",
+]

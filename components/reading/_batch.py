@@ -55,8 +55,15 @@ class Batch:
         """The row as it stood in the source; as JSON where the source is binary."""
         if self.raw is not None:
             return self.raw(index)
-        values = {name: column[index].as_py() for name, column in self.columns.items()}
+        values = {name: _value(column, index) for name, column in self.columns.items()}
         return json.dumps(values, default=_readable, ensure_ascii=False)
+
+
+def _value(column: pa.Array, index: int) -> Any:
+    try:
+        return column[index].as_py()
+    except UnicodeDecodeError:
+        return column.slice(index, 1).cast(pa.binary())[0].as_py()
 
 
 def _readable(value: Any) -> Any:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from components.reading._batch import Batch, Rejected, find_columns
-from components.reading._lines import RETURN, Block, Broken, Blocks, quoted_spans
+from components.reading._lines import RETURN, Block, Blocks, Broken, quoted_spans
 from tasks import InputError
 
 DELIMITERS = ",;\t|"
@@ -82,8 +82,8 @@ def _batch(block: Block, source: str, delimiter: str, header: list[str], wanted:
     except (pa.ArrowInvalid, UnicodeDecodeError):
         fields = _count_fields(block, delimiter)
         rejected = tuple(
-            _wrong(block, source, index, fields[index], len(header))
-            for index in np.flatnonzero(whole & (fields != len(header)))
+            _wrong(block, source, index, int(fields[index]), len(header))
+            for index in np.flatnonzero(whole & (fields != len(header))).tolist()
         )
         whole &= fields == len(header)
         table = _parse(_only(block, whole), delimiter, len(header), at)

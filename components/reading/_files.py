@@ -6,8 +6,9 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from components.reading._csv import read_csv
 from components.reading._json_lines import read_json_lines
 from components.reading._parquet import read_parquet
 from components.reading._tfrecord import read_tfrecord
+from components.records import begins_record
 from tasks import InputError, Split
 
 Reader = Callable[[BinaryIO, str, Sequence[str], Sequence[str]], Iterator[Batch]]
@@ -34,7 +36,9 @@ READERS: dict[str, Reader] = {
     ".tfrecord": read_tfrecord,
     ".tfrecords": read_tfrecord,
 }
+NO_MORE: Mapping[str, Reader] = {}
 GZIP, PARQUET, ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
+PICTURE = (b"\x89PNG", b"\xff\xd8\xff")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +52,22 @@ class FilePart:
 
 def file_parts(pattern: str) -> list[FilePart]:
     """The files that a path or glob names, in order, each with a version that changes with its content."""
+    return [FilePart(name=path, version=_version(path)) for path in file_names(pattern)]
+
+
+def file_names(pattern: str, also: Mapping[str, Reader] = NO_MORE) -> list[str]:
+    """The files that a path or glob names, in order, each with the ending of a known format or of one in `also`."""
     paths = _matches(pattern)
     for path in paths:
-        _reader(path)
-    return [FilePart(name=path, version=_version(path)) for path in paths]
+        _reader(path, also)
+    return paths
 
 
-def read_file(path: str, needed: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Batch]:
+def read_file(
+    path: str, needed: Sequence[str], optional: Sequence[str] = (), also: Mapping[str, Reader] = NO_MORE
+) -> Iterator[Batch]:
     """The raw rows of one file: the `needed` columns, of which only those not `optional` must be there."""
-    reader = _reader(path)
+    reader = _reader(path, also)
     with _readable(path), _open(path) as file:
         before = _state(path)
         yield from reader(_plain(file, path, reader), path, needed, optional)
@@ -64,20 +75,33 @@ def read_file(path: str, needed: Sequence[str], optional: Sequence[str] = ()) ->
             raise RuntimeError(f"{path} was changed while it was read. Run again when it is complete.")
 
 
-def read_stream(stream: BinaryIO, needed: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Batch]:
+def read_stream(
+    stream: BinaryIO, needed: Sequence[str], optional: Sequence[str] = (), also: Mapping[str, Reader] = NO_MORE
+) -> Iterator[Batch]:
     """The raw rows of standard input; the format is told by how it begins."""
     source = "standard input"
     with _readable(source):
-        buffered = io.BufferedReader(stream, 1 << 20)  # type: ignore[arg-type]
+        buffered = _buffered(stream)
         if buffered.peek(2)[:2] == GZIP:
-            buffered = io.BufferedReader(gzip.GzipFile(fileobj=buffered), 1 << 20)  # type: ignore[arg-type]
+            buffered = _buffered(gzip.GzipFile(fileobj=buffered))
         start = buffered.peek(4096)
         if start[:4] == PARQUET:
             yield from read_parquet(io.BytesIO(buffered.read()), source, needed, optional)
-        elif start.lstrip(b"\xef\xbb\xbf \r\n")[:1] == b"{":
-            yield from read_json_lines(buffered, source, needed, optional)
         else:
-            yield from read_csv(buffered, source, needed, optional)
+            yield from _told(start, needed, also)(buffered, source, needed, optional)
+
+
+def _told(start: bytes, needed: Sequence[str], also: Mapping[str, Reader]) -> Reader:
+    """The reader for what begins so."""
+    if ".png" in also and start.startswith(PICTURE):
+        return also[".png"]
+    if begins_record(start):
+        return read_tfrecord
+    line = start.lstrip(b"\xef\xbb\xbf \r\n").partition(b"\n")[0]
+    if line[:1] == b"{" and (".txt" not in also or line[1:].lstrip()[:1] in (b'"', b"}")):
+        return read_json_lines
+    names = {name.strip(' "\r') for name in re.split("[,;\t|]", line.decode("utf-8", errors="replace"))}
+    return also[".txt"] if ".txt" in also and not names & set(needed) else read_csv
 
 
 def _matches(pattern: str) -> list[str]:
@@ -105,13 +129,14 @@ def _remote(path: str) -> bool:
     return "://" in path and not path.startswith("file://")
 
 
-def _reader(path: str) -> Reader:
+def _reader(path: str, also: Mapping[str, Reader] = NO_MORE) -> Reader:
     name = path.lower().removesuffix(".gz")
-    for ending, reader in READERS.items():
+    known = {**READERS, **also}
+    for ending, reader in known.items():
         if name.endswith(ending) and not (reader is read_parquet and path.lower().endswith(".gz")):
             return reader
     raise InputError(
-        f"{path} has an ending that says no known format. Expected one of {', '.join(READERS)}, or one of them and .gz."
+        f"{path} has an ending that says no known format. Expected one of {', '.join(known)}, or one of them and .gz."
     )
 
 
@@ -137,7 +162,7 @@ def _plain(file: BinaryIO, path: str, reader: Reader) -> BinaryIO:
             f"{path} is a zip archive or a spreadsheet. Expected what its ending says: unpack or export it."
         )
     if start[:2] == GZIP:
-        return io.BufferedReader(gzip.GzipFile(fileobj=file), 1 << 20)  # type: ignore[arg-type, return-value]
+        return _buffered(gzip.GzipFile(fileobj=file))
     return file
 
 
@@ -158,6 +183,10 @@ def _readable(path: str) -> Iterator[None]:
         if _remote(path):
             raise InputError(f"{path} cannot be read: {error}.") from error
         raise
+
+
+def _buffered(stream: Any) -> io.BufferedReader:
+    return io.BufferedReader(stream, 1 << 20)
 
 
 def _version(path: str) -> str:

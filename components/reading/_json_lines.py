@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.reading._batch import Batch, Rejected, find_columns
-from components.reading._lines import Block, Broken, Blocks
+from components.reading._lines import Block, Blocks, Broken
 from tasks import InputError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

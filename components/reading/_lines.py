@@ -153,7 +153,9 @@ def _first_open(opens: np.ndarray, closes: np.ndarray, again: np.ndarray) -> int
 
 
 def _walk(data: bytes, delimiter: int) -> tuple[np.ndarray, np.ndarray, int]:
-    opens, closes, edges = [], [], (delimiter, NEWLINE, RETURN)
+    opens: list[int] = []
+    closes: list[int] = []
+    edges = (delimiter, NEWLINE, RETURN)
     at = data.find(b'"')
     while at >= 0:
         if at and data[at - 1] not in edges:

@@ -34,13 +34,13 @@ def read_tfrecord(stream: BinaryIO, source: str, needed: Sequence[str], optional
 
 
 def _batch(
-    records: list[bytes], row: int, source: str, needed: Sequence[str], optional: Sequence[str], known: bool
+    records: list[bytes], first: int, source: str, needed: Sequence[str], optional: Sequence[str], known: bool
 ) -> Batch:
     # The decoder takes a while to import, and few files are TFRecords.
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
     decoder = ExamplesToRecordBatchDecoder()
-    numbers = np.arange(row, row + len(records))
+    numbers = np.arange(first, first + len(records))
     rejected: list[Rejected] = []
     try:
         decoded = decoder.DecodeBatch(records)
@@ -48,10 +48,12 @@ def _batch(
         columns = {name: _single(decoded.column(name)) for name in needed if name in found}
     except RuntimeError:
         # One of the records is damaged, or a feature is of one kind here and of another there.
-        examples, rejected = _one_by_one(decoder, records, row, source)
+        examples, rejected = _one_by_one(decoder, records, first, source)
         numbers = np.array(sorted(examples), np.int64)
         found = sorted(set().union(*examples.values()))
-        columns = {name: as_array([examples[at].get(name) for at in numbers]) for name in needed if name in found}
+        columns = {
+            name: as_array([examples[at].get(name) for at in sorted(examples)]) for name in needed if name in found
+        }
     if not known and len(numbers):
         find_columns(source, found, needed, optional)
     absent = {name: pa.nulls(len(numbers)) for name in needed if name not in found}
@@ -59,11 +61,11 @@ def _batch(
 
 
 def _one_by_one(
-    decoder: Any, records: list[bytes], row: int, source: str
+    decoder: Any, records: list[bytes], first: int, source: str
 ) -> tuple[dict[int, dict[str, Any]], list[Rejected]]:
     examples: dict[int, dict[str, Any]] = {}
     rejected = []
-    for number, record in enumerate(records, row):
+    for number, record in enumerate(records, first):
         try:
             [example] = decoder.DecodeBatch([record]).to_pylist()
             examples[number] = {name: _unwrapped(values) for name, values in example.items()}

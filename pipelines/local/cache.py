@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from multiprocessing import reduction
 from pathlib import Path
@@ -103,11 +103,9 @@ class Cache:
         """Make the directory in which the outputs come to be; True if it is an earlier attempt's, taken over."""
         record = self._partial(key)
         taken = False
-        if record.exists():
-            left = self.runs / str(read_json(record).get("path", ""))
-            if left != directory and left.is_dir() and left != self.runs and not directory.exists():
-                left.rename(directory)
-                taken = True
+        with suppress(OSError, ValueError, KeyError):  # then there is nothing to take over
+            (self.runs / read_json(record)["path"]).rename(directory)
+            taken = True
         directory.mkdir(exist_ok=True)
         write_json(record, {"path": directory.relative_to(self.runs).as_posix(), "pid": os.getpid()})
         return taken

@@ -13,7 +13,8 @@ from pipelines.local.cache import Cache
 from pipelines.local.display import Display
 from pipelines.local.keys import changes
 from pipelines.local.records import Record
-from pipelines.local.walk import Outputs, Walk
+from pipelines.local.values import Outputs
+from pipelines.local.walk import Walk
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from components.files import read_json, write_json
+from tasks import InputError
 
 NUMBERED = re.compile(r"(.+)-(\d+)")
 
@@ -32,7 +33,7 @@ class Record:
     @classmethod
     def new(cls, runs: Path, task: str, facts: dict[str, Any]) -> Record:
         """The next free number, also when others are looking for one at this moment."""
-        runs.mkdir(parents=True, exist_ok=True)
+        _check(runs)
         number = 1 + max((found[1] for found in _numbered(runs) if found[0] == task), default=0)
         while True:
             path = runs / f"{task}-{number}"
@@ -76,6 +77,16 @@ class Record:
             self.update(status=status, ended=now())
         (self.path / ".alive").unlink(missing_ok=True)
         os.close(self._alive)
+
+
+def _check(runs: Path) -> None:
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        writable = os.access(runs, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise InputError(f"The runs directory {runs} cannot be made: {error.strerror}. Name another.") from error
+    if not writable:
+        raise InputError(f"The runs directory {runs} cannot be written. Name another with --runs, or change its mode.")
 
 
 def now() -> str:

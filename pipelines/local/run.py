@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 from pipelines.graph import Graph
 from pipelines.local.display import Display
 from pipelines.local.records import Record
-from pipelines.local.walk import Outputs, StepFailedError, Walk, publish
+from pipelines.local.values import Outputs
+from pipelines.local.walk import StepFailedError, Walk, publish
 from pipelines.local.warm import PRELOAD
 from pipelines.local.worker import is_full_disk
 
@@ -108,11 +109,13 @@ def _signals_as_interrupts() -> Iterator[None]:
     """Any request to stop becomes one KeyboardInterrupt; what comes while we tidy up changes nothing."""
 
     def stop(*_: Any) -> NoReturn:
-        for number in STOPPING:
+        for number in heeded:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in STOPPING}
+    # What is ignored already stays so: nohup ignores SIGHUP.
+    heeded = [number for number in STOPPING if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield
     finally:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from components import code
 from pipelines import _lazy
-from pipelines.graph import RUN_NAME, Constant, Graph, Output, Parameter, Source, Step
+from pipelines.graph import Graph, Step
 from pipelines.local import worker
-from pipelines.local.cache import Artifact, Cache, Entry, Lock
+from pipelines.local.cache import Cache, Entry, Lock
 from pipelines.local.display import Display
 from pipelines.local.keys import Ingredients, changes, ingredients, modules
 from pipelines.local.records import Record
+from pipelines.local.values import EXECUTOR_OUTPUT, Outputs, Values
 from pipelines.local.warm import PRELOAD, WarmServer
 
 TICK = 0.1
@@ -29,38 +30,6 @@ class StepFailedError(Exception):
     def __init__(self, step: str, failure: worker.Failure, log: Path) -> None:
         super().__init__(f"The step {step} failed: {failure.message}")
         self.step, self.failure, self.log = step, failure, log
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What a step put out, wherever it lies."""
-
-    parameters: Mapping[str, Any]
-    artifacts: Mapping[str, Artifact]
-
-
-@dataclass
-class Values:
-    """The inputs of steps, found in the graph, the pipeline's arguments and earlier steps' outputs."""
-
-    run: str
-    arguments: Mapping[str, Any]
-    outputs: dict[str, Outputs] = field(default_factory=dict)
-
-    def parameters(self, step: Step) -> dict[str, Any]:
-        return {name: self._value(source) for name, source in step.parameters.items()}
-
-    def artifacts(self, step: Step) -> dict[str, Artifact]:
-        return {name: self.outputs[source.step].artifacts[source.name] for name, source in step.artifacts.items()}
-
-    def _value(self, source: Source) -> Any:
-        match source:
-            case Constant(value):
-                return value.replace(RUN_NAME, self.run) if isinstance(value, str) else value
-            case Parameter(name):
-                return self.arguments[name]
-            case Output(step, name):
-                return self.outputs[step].parameters[name]
 
 
 class Walk:
@@ -79,7 +48,7 @@ class Walk:
         self.graph, self.record = graph, record
         self.runs = record.path.parent
         self.cache = Cache(self.runs)
-        self.values = Values(record.name, graph.arguments(arguments))
+        self.values = Values(record.name, self.runs, graph.arguments(arguments))
         self.nonce = "" if use_cache else secrets.token_hex(8)
         self.display = display or Display()
         self.server = WarmServer(record.log("warm"), preload)
@@ -154,7 +123,7 @@ class Walk:
         job = worker.Job(
             function=step.function,
             source=step.source,
-            executor_input=self._executor_input(step, directory),
+            executor_input=self.values.executor_input(step, directory),
             log=log,
             scratch=self.record.scratch,
             needs=() if heavy else self._needs(step),
@@ -163,8 +132,7 @@ class Walk:
         try:
             process.start()
             while (outcome := process.outcome(TICK)) is False:
-                self.display.tick(words)
-                words = ""
+                self.display.tick("loading TensorFlow" if process.starting else words)
         finally:
             process.stop()
         seconds = worker.elapsed(began)
@@ -174,36 +142,15 @@ class Walk:
             raise StepFailedError(step.name, outcome, log)
         return self._outputs(step, directory), seconds
 
-    def _executor_input(self, step: Step, directory: Path) -> dict[str, Any]:
-        """KFP's ExecutorInput, as the cluster's launcher writes it."""
-        given = {
-            name: [_artifact(name, str(self.runs / artifact.path), artifact.metadata)]
-            for name, artifact in self.values.artifacts(step).items()
-        }
-        out = {
-            name: [{**_artifact(name, str(directory / name), {}), "type": {"schemaTitle": schema}}]
-            for name, schema in step.output_artifacts.items()
-        }
-        return {
-            "inputs": {
-                "parameterValues": self.values.parameters(step),
-                "artifacts": {name: {"artifacts": artifacts} for name, artifacts in given.items()},
-            },
-            "outputs": {
-                "parameters": {name: {"outputFile": str(directory / name)} for name in step.output_parameters},
-                "artifacts": {name: {"artifacts": artifacts} for name, artifacts in out.items()},
-                "outputFile": str(directory / "executor_output.json"),
-            },
-        }
-
     def _outputs(self, step: Step, directory: Path) -> Outputs:
-        written = worker.executor_output(directory / "executor_output.json")
+        path = directory / EXECUTOR_OUTPUT
+        written = json.loads(path.read_text())
+        path.unlink()
         said = written.get("artifacts", {})
         metadata = {name: said.get(name, {"artifacts": [{}]})["artifacts"][0] for name in step.output_artifacts}
         artifacts = {
             name: self.cache.artifact(directory / name, about.get("metadata", {})) for name, about in metadata.items()
         }
-        (directory / "executor_output.json").unlink()
         return Outputs(written.get("parameterValues", {}), artifacts)
 
     def _done(self, step: Step, status: str, seconds: float, **facts: Any) -> None:
@@ -226,10 +173,6 @@ class Walk:
     @staticmethod
     def _heavy(step: Step) -> bool:
         return code.heavy(*modules(step))
-
-
-def _artifact(name: str, path: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": name, "uri": path, "metadata": dict(metadata)}
 
 
 def publish(source: Path, target: Path) -> None:

@@ -14,7 +14,8 @@ from pipelines._kfp import without_client
 
 PRELOAD = (
     "tensorflow", "keras", "tensorflow_transform", "tensorflow_transform.beam", "apache_beam", "pandas", "pyarrow",
-    "pyarrow.parquet", "sklearn.metrics", "matplotlib.figure", "kfp.dsl.executor",
+    "pyarrow.parquet", "sklearn.metrics", "matplotlib.figure", "kfp.dsl.executor", "tensorboard.summary.v2",
+    "pyarrow.dataset",
 )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import multiprocessing
 import os
 import signal
@@ -203,11 +202,6 @@ def _failure(error: BaseException) -> Failure:
 
 def is_full_disk(error: BaseException) -> bool:
     return getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or os.strerror(errno.ENOSPC) in str(error)
-
-
-def executor_output(path: Path) -> dict[str, Any]:
-    """What KFP's executor wrote down about the step's outputs."""
-    return dict(json.loads(path.read_text()))
 
 
 def elapsed(since: float) -> float:

@@ -1,0 +1,148 @@
+"""A client of a served model, as a program of its own: python -I client.py MODEL ANSWERS WARMUP < QUESTIONS.
+
+It knows TensorFlow and nothing of ours. QUESTIONS and ANSWERS are pickles of plain dicts and arrays; WARMUP becomes
+the file of requests that TF Serving sends to a model before it lets anybody else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, Any]
+
+ONE, MANY = 1, 1000
+# At least and at most so many calls, and no more once so many seconds are over.
+CALLS = {ONE: (10, 300, 0.6), MANY: (3, 30, 0.8)}
+WARMUP_SIZES = (1, 32)
+MISSING = {"float": float("nan"), "int": -1, "bytes": b""}
+OURS = ("components", "pipelines", "tasks", "transforms")
+
+
+class Client:
+    """Asks both signatures."""
+
+    def __init__(self, tf: Any, path: str, kinds: Mapping[str, str]) -> None:
+        self.tf, self.kinds = tf, kinds
+        self.model = tf.saved_model.load(path)
+        self.signatures = {name: self.model.signatures[name] for name in ("serving_default", "features")}
+
+    def requests(self, signature: str, rows: Sequence[Row]) -> dict[str, Any]:
+        """The rows as the signature takes them: serialized tf.Examples, or a tensor for each feature."""
+        if signature == "serving_default":
+            return {"examples": self.tf.constant([self._example(row) for row in rows], self.tf.string)}
+        dtypes = {"float": self.tf.float32, "int": self.tf.int64, "bytes": self.tf.string}
+        return {
+            name: self.tf.constant([row.get(name, MISSING[kind]) for row in rows], dtypes[kind])
+            for name, kind in self.kinds.items()
+        }
+
+    def ask(self, signature: str, requests: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: values.numpy() for name, values in self.signatures[signature](**requests).items()}
+
+    def _example(self, row: Row) -> bytes:
+        example = self.tf.train.Example()
+        for name, value in row.items():
+            feature = example.features.feature[name]
+            lists = {"float": feature.float_list, "int": feature.int64_list, "bytes": feature.bytes_list}
+            lists[self.kinds[name]].value.append(value)
+        return bytes(example.SerializeToString())
+
+
+def main(path: str, answers: str, warmup: str) -> None:
+    began = time.perf_counter()
+    # By name: the step that starts this program does not import TensorFlow, and nothing should think so.
+    tf = importlib.import_module("tensorflow")
+    seconds = {"import": time.perf_counter() - began}
+    questions = pickle.load(sys.stdin.buffer)
+    before, began = mib("VmRSS"), time.perf_counter()
+    found: dict[str, Any] = {"loaded": False, "cases": {}}
+    try:
+        client = Client(tf, path, questions["kinds"])
+        seconds["load"] = time.perf_counter() - began
+        memory = {"tensorflow_mib": before, "model_mib": mib("VmRSS") - before}
+        cases = {title: answered(client, rows) for title, rows in questions["cases"].items()}
+        found = {"loaded": True, "cases": cases, "latency": {}}
+        if not any(case["error"] for case in cases.values()):
+            found["latency"] = {size: latency(client, questions["rows"], size) for size in CALLS}
+            found["warmup"] = write_warmup(client, questions["task"], questions["rows"], warmup)
+        found |= {"seconds": seconds, "memory": memory | {"peak_mib": mib("VmHWM")}}
+    except Exception as error:  # whatever a model may raise is an answer too
+        found["error"] = sentence(error)
+    found["ours"] = sorted(name for name in sys.modules if name.partition(".")[0] in OURS)
+    Path(answers).write_bytes(pickle.dumps(found))
+
+
+def answered(client: Client, batches: Sequence[Sequence[Row]]) -> dict[str, Any]:
+    """What both signatures say to each batch, one after the other."""
+    answers: dict[str, Any] = {"error": ""}
+    for signature in client.signatures:
+        try:
+            given = [client.ask(signature, client.requests(signature, rows)) for rows in batches]
+        except Exception as error:
+            return {"error": f"{signature}: {sentence(error)}"}
+        answers[signature] = {name: [each[name] for each in given] for name in given[0]}
+    return answers
+
+
+def latency(client: Client, rows: Sequence[Row], size: int) -> dict[str, float]:
+    """Milliseconds of a call, requests ready made, by the signature that takes tf.Examples."""
+    batches = [client.requests("serving_default", repeated(rows, size, start)) for start in range(4)]
+    times = list(timed(lambda call: client.ask("serving_default", batches[call % 4]), *CALLS[size]))
+    ordered = sorted(times)
+    at = {share: ordered[min(int(share * len(ordered)), len(ordered) - 1)] * 1000 for share in (0.5, 0.99)}
+    return {"p50_ms": at[0.5], "p99_ms": at[0.99], "calls": len(ordered)}
+
+
+def timed(call: Callable[[int], Any], least: int, most: int, seconds: float) -> Iterator[float]:
+    call(0)
+    end = time.perf_counter() + seconds
+    for number in range(most):
+        began = time.perf_counter()
+        if number >= least and began > end:
+            return
+        call(number)
+        yield time.perf_counter() - began
+
+
+def repeated(rows: Sequence[Row], size: int, start: int = 0) -> list[Row]:
+    """As many rows as wanted, over and over the same ones."""
+    return [rows[(start + at) % len(rows)] for at in range(size)]
+
+
+def write_warmup(client: Client, task: str, rows: Sequence[Row], path: str) -> int:
+    """See https://www.tensorflow.org/tfx/serving/saved_model_warmup."""
+    apis = importlib.import_module("tensorflow_serving.apis.prediction_log_pb2")
+    written = 0
+    with client.tf.io.TFRecordWriter(path) as writer:
+        for signature in client.signatures:
+            for size in WARMUP_SIZES:
+                log = apis.PredictionLog()
+                request = log.predict_log.request
+                request.model_spec.name, request.model_spec.signature_name = task, signature
+                for name, tensor in client.requests(signature, repeated(rows, size)).items():
+                    request.inputs[name].CopyFrom(client.tf.make_tensor_proto(tensor))
+                writer.write(log.SerializeToString())
+                written += 1
+    return written
+
+
+def mib(what: str) -> float:
+    """VmRSS, the memory that this process has, or VmHWM, the most it has had; 0 where the system does not say."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{what}:")), 0.0)
+
+
+def sentence(error: Exception) -> str:
+    first = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {first[:500]}"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
