@@ -8,19 +8,30 @@ Further outputs by their own names. In Parquet what is nested in JSON is joined 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import BinaryIO
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from components.reading import Rejected
 from tasks import Category, InputError, Task
 
 Columns = dict[str, "pa.Array | dict[str, pa.Array]"]
 # Rows of a row group in Parquet.
 GROUP = 65_536
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Answers and errors of some rows: `order` takes the answers, and behind them the errors, to the rows' order."""
+
+    columns: Columns
+    errors: Sequence[str]
+    order: np.ndarray
+    files: pa.Array | None
 
 
 def named(task: Task, outputs: Mapping[str, np.ndarray]) -> Columns:
@@ -40,11 +51,11 @@ def _classes(task: Task, outputs: dict[str, np.ndarray]) -> Columns:
     if task.kind == "binary":
         second = outputs.pop("probability")
         probabilities, said = np.stack([1 - second, second], axis=1), None
-        best = (second >= 0.5).astype(np.int64)
+        best = (second > 0.5).astype(np.int64)
     else:
         probabilities, said = outputs.pop("probabilities"), outputs.pop("class", None)
         best = probabilities.argmax(axis=1) if probabilities.shape[1] else np.zeros(0, np.int64)
-    if probabilities.shape[1] != len(labels) or (said is not None and list(_texts(said)) != [labels[i] for i in best]):
+    if probabilities.shape[1] != len(labels) or (said is not None and not _agree(labels, best, said, probabilities)):
         raise InputError(
             f"The version was trained with other values of the label {task.label.name!r} than the task has now "
             f"({', '.join(labels)}). Train it again, or ask another version with --version."
@@ -53,8 +64,10 @@ def _classes(task: Task, outputs: dict[str, np.ndarray]) -> Columns:
     return {"class": pa.DictionaryArray.from_arrays(pa.array(best, pa.int32()), labels), "probabilities": by_name}
 
 
-def _texts(values: np.ndarray) -> list[str]:
-    return [value.decode() for value in values.tolist()]
+def _agree(labels: list[str], best: np.ndarray, said: np.ndarray, probabilities: np.ndarray) -> bool:
+    """Whether the model means the same classes by the same places."""
+    expected = np.array([label.encode() for label in labels], np.dtype("O"))[best]
+    return bool(np.all((expected == said) | ~np.isfinite(probabilities).all(axis=1)))
 
 
 def _floats(values: np.ndarray) -> pa.Array:
@@ -69,10 +82,13 @@ def finite(columns: Columns) -> np.ndarray:
 
 def kept(columns: Columns, mask: np.ndarray) -> Columns:
     keep = pa.array(mask)
-    return {
-        name: {key: one.filter(keep) for key, one in values.items()} if isinstance(values, dict) else values.filter(keep)
-        for name, values in columns.items()
-    }
+    some: Columns = {}
+    for name, values in columns.items():
+        if isinstance(values, dict):
+            some[name] = {key: one.filter(keep) for key, one in values.items()}
+        else:
+            some[name] = values.filter(keep)
+    return some
 
 
 def flat(columns: Columns) -> dict[str, pa.Array]:
@@ -89,19 +105,81 @@ class JsonLines:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
-    def write(self, columns: Columns, rejected: Sequence[Rejected], order: np.ndarray) -> None:
-        lines = json_lines(columns)
-        if rejected:
-            lines = pa.concat_arrays([lines, pa.array(_error_lines(columns, rejected), pa.string())])
-            lines = lines.take(pa.array(order))
-        if len(lines):
+    def write(self, part: Part) -> None:
+        lines = pa.array([f'"error": {_quoted(error)}' for error in part.errors], pa.string())
+        lines = pa.concat_arrays([_objects(part.columns), lines]).take(pa.array(part.order))
+        pieces = ["{", lines, "}\n"]
+        if part.files is not None:
+            pieces[1:1] = ['"file": ', _each(part.files, _quoted), ", "]
+        whole = pc.binary_join_element_wise(*pieces, "")
+        if len(whole):
             # The text of all rows stands in one buffer already.
-            offsets = np.frombuffer(lines.buffers()[1], np.int32)[lines.offset : lines.offset + len(lines) + 1]
-            self._file.write(memoryview(lines.buffers()[2])[offsets[0] : offsets[-1]])
+            _, offsets, text = whole.buffers()
+            self._file.write(memoryview(text)[: np.frombuffer(offsets, np.int32)[len(whole)]])
 
     def close(self) -> None:
         self._file.flush()
 
 
-def _error_lines(columns: Columns, rejected: Sequence[Rejected]) -> list[str]:
-    raise NotImplementedError
+def _objects(columns: Columns) -> pa.Array:
+    """Each row's answer as JSON, without the braces."""
+    pieces: list[Any] = []
+    for name, values in columns.items():
+        pieces += [f"{', ' if pieces else ''}{_quoted(name)}: "]
+        if isinstance(values, dict):
+            for number, (key, one) in enumerate(values.items()):
+                pieces += [f"{', ' if number else '{'}{_quoted(key)}: ", _written(one)]
+            pieces += ["}"]
+        else:
+            pieces += [_written(values)]
+    return pc.binary_join_element_wise(*pieces, "")
+
+
+def _written(values: pa.Array) -> pa.Array:
+    """JSON values; a float32 in its own shortest digits, not those of the double it becomes."""
+    if pa.types.is_floating(values.type):
+        return pc.replace_substring_regex(values.cast(pa.string()), r"^(-?\d+)$", r"\1.0")
+    return _each(values, _quoted)
+
+
+def _each(values: pa.Array, write: Callable[[str], str]) -> pa.Array:
+    coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    return pa.array([write(value) for value in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
+
+
+def _quoted(text: str) -> str:
+    # A file's name may be no valid UTF-8.
+    return json.dumps(text.encode("utf-8", errors="replace").decode(), ensure_ascii=False)
+
+
+class Parquet:
+    """One table; a bad row has nothing but its `error`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._writer: pq.ParquetWriter | None = None
+        self._held: list[pa.Table] = []
+
+    def write(self, part: Part) -> None:
+        nothing = pa.nulls(len(part.errors))
+        table = {"file": part.files} if part.files is not None else {}
+        order = pa.array(part.order)
+        for name, values in flat(part.columns).items():
+            table[name] = pa.concat_arrays([values, nothing.cast(values.type)]).take(order)
+        fine = pa.nulls(len(part.order) - len(part.errors), pa.string())
+        table["error"] = pa.concat_arrays([fine, pa.array(part.errors, pa.string())]).take(order)
+        self._held.append(pa.table(table))
+        if sum(map(len, self._held)) >= GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            table = pa.concat_tables(self._held).unify_dictionaries()
+            self._writer = self._writer or pq.ParquetWriter(self._file, table.schema)
+            self._writer.write_table(table)
+            self._held = []
+
+    def close(self) -> None:
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()

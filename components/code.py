@@ -19,7 +19,7 @@ OURS = ("pipelines", "components", "tasks", "transforms")
 SLOW = frozenset({"tensorflow", "keras", "tensorflow_transform", "tensorflow_hub"})
 LIBRARIES = (
     "apache-beam", "keras", "kfp", "matplotlib", "numpy", "pandas", "protobuf", "pyarrow", "scikit-learn",
-    "tensorflow", "tensorflow-datasets", "tensorflow-hub", "tensorflow-transform", "tfx-bsl",
+    "scipy", "tensorflow", "tensorflow-datasets", "tensorflow-hub", "tensorflow-transform", "tfx-bsl",
 )  # fmt: skip
 
 

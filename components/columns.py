@@ -229,8 +229,13 @@ def _pixels(feature: Image, data: bytes) -> bytes:
     import io
 
     from PIL import Image as Picture
+    from PIL import UnidentifiedImageError
 
-    with Picture.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as picture:
+    try:
+        picture = Picture.open(io.BytesIO(data), formats=["PNG", "JPEG"])
+    except UnidentifiedImageError:
+        raise ValueError("a damaged PNG or JPEG file") from None  # Pillow would tell where it lay in memory
+    with picture:
         if picture.size != (width, height):
             raise ValueError(f"a {picture.format} of {picture.size[1]} x {picture.size[0]} pixels")
         return picture.convert("L").tobytes()

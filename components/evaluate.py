@@ -14,20 +14,22 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 import tasks
-from components import code, gate
+from components import classification as classification_
+from components import code, honesty, parsing
 from components import destination as destination_
-from components import metrics as metrics_
 from components import predictions as predictions_
 from components import report as report_
-from components.files import read_json, tree_hash, write_json
+from components import verdict as verdict_
+from components.files import read_json, tree_hash, write_bytes, write_json
 from components.outputs import main_output
 from components.parsing import served_rows
 from components.preprocessing import Preprocessing, model_inputs
 from components.progress import say
-from tasks import METRICS, Task
+from tasks import Task
 
 CLOSE = 1e-5
 COMPARED = 1024
+LOOKED_AT = 10_000
 
 
 class Evaluated(NamedTuple):
@@ -49,7 +51,9 @@ def run(
     model: str,
     predictions: str,
     metrics: dict[str, Any],
+    classification: dict[str, Any],
     blessing: str,
+    verdict: str,
     report: str,
 ) -> Evaluated:
     definition = tasks.get(task)
@@ -62,9 +66,10 @@ def run(
 
     say("judging")
     frame = pd.read_parquet(predictions)
-    document = verdict(
+    document = verdict_.document(
         definition,
         frame,
+        honest=what_training_saw(definition, examples),
         task=task,
         model_name=model_name,
         model_sha256=tree_hash(Path(model) / "serving"),
@@ -73,39 +78,49 @@ def run(
         equality=equality,
     )
     metrics.update({name: value for name, value in document["metrics"].items() if value is not None})
+    classification.update(classification_.describe(definition, frame))
     write_json(Path(blessing), document)
+    table = report_.markdown(document)
+    print(table, flush=True)
+    write_bytes(verdict, table.encode(errors="replace"))
+
     say("writing the report")
     samples = predictions_.raw_rows(definition, examples, set(report_.worth_showing(definition, frame)))
+    read = read_back(definition, transform_graph, samples)
+    papers = {
+        "blessing": document,
+        "statistics": read_json(Path(statistics)),
+        "anomalies": read_json(Path(anomalies)),
+        "history": read_json(Path(model) / "history.json"),
+        "training": read_json(Path(model) / "training.json"),
+    }
     report_.write(
         report,
         task=definition,
         model_name=model_name,
         data=data,
-        blessing=document,
-        statistics=read_json(Path(statistics)),
-        anomalies=read_json(Path(anomalies)),
-        history=read_json(Path(model) / "history.json"),
-        training=read_json(Path(model) / "training.json"),
         predictions=frame,
         samples=samples,
-        read=read_back(definition, transform_graph, samples),
+        read=read,
+        **papers,
     )
+    stop_if_dishonest(document)
     return Evaluated(document["blessed"], document["reasons"])
 
 
-def verdict(definition: Task, frame: pd.DataFrame, **facts: Any) -> dict[str, Any]:
-    """The blessing: every bar against the metrics of both models on the same rows."""
-    kind = definition.kind
-    champion = metrics_.score(kind, frame["label"], frame["champion"]) if "champion" in frame else None
-    values = metrics_.table(kind, frame)
-    judged = gate.judge(definition.gate, METRICS[kind], values, champion)
-    return gate.blessing(
-        judged,
-        metrics=values,
-        champion_metrics=champion,
-        slices=metrics_.slices(kind, frame, definition.slices),
-        **facts,
-    )
+def what_training_saw(task: Task, examples: str) -> dict[str, Any]:
+    """What the checks of honesty ask of the other splits."""
+    seen = {split: parsing.row_ids(examples, split) for split in ("train", "eval")}
+    columns = honesty.checked_features(task)
+    features, label = parsing.some_columns(task, examples, "train", columns, LOOKED_AT) if columns else ({}, None)
+    return {"features": features, "known_label": label, "seen": seen}
+
+
+def stop_if_dishonest(document: Mapping[str, Any]) -> None:
+    """After all is written, so that there is something to look at."""
+    problems = [finding["problem"] for finding in document["honesty"] if not finding["passed"]]
+    if problems:
+        raise RuntimeError(f"The evaluation cannot be believed. {' '.join(problems)}")
 
 
 def read_back(task: Task, transform_graph: str, samples: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,26 +20,32 @@ FEWEST_ROWS, FEWEST_SURPRISES = 40, 50
 SEED = 1886  # Galton's regression
 
 
+class Answers(Protocol):
+    """The labels of the test rows and the model's predictions for them."""
+
+    label: Array
+    prediction: Array
+
+
 def check(
     task: Task,
+    rows: Array,
+    answers: Answers,
+    judgements: Sequence[Judgement],
     *,
     features: Mapping[str, Array],
     known_label: Array,
-    seen_ids: Mapping[str, Array],
-    rows: Array,
-    label: Array,
-    prediction: Array,
-    judgements: Sequence[Judgement],
+    seen: Mapping[str, Array],
 ) -> list[Finding]:
-    """All checks. `features` and `known_label` are rows of train; `rows` are the ids of the test rows."""
+    """All checks. `rows` are the ids of the test rows and `seen` those of other splits; the features are of train."""
+    label, prediction = answers.label, answers.prediction
+    few = (too_few(task.kind, judgement, label, classes_of(task)) for judgement in judgements)
     problems = {
         "no feature gives the label away": giveaways(task, features, known_label),
-        "no test row stands in train": _first(in_train(rows, ids, split) for split, ids in seen_ids.items()),
-        "predictions are finite": not_finite(prediction),
+        "no test row stands in train": _first(in_train(rows, ids, split) for split, ids in seen.items()),
+        "predictions are finite numbers": not_finite(prediction),
         "predictions depend on the input": constant(task.kind, rows, label, prediction),
-        "there are enough test rows for the bars": _first(
-            too_few(task.kind, judgement, label, classes_of(task)) for judgement in judgements
-        ),
+        "test rows are enough for the bars": _first(few),
     }
     return [Finding(name, problem) for name, problem in problems.items()]
 
@@ -95,7 +101,7 @@ def in_train(rows: Array, seen: Array, split: str) -> str:
 
 
 def not_finite(prediction: Array) -> str:
-    broken = ~np.isfinite(prediction).reshape(len(prediction), -1).all(axis=1)
+    broken: Array = ~np.isfinite(prediction).reshape(len(prediction), -1).all(axis=1)
     if not broken.any():
         return ""
     return (

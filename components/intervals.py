@@ -20,7 +20,7 @@ SEED = 1979  # Efron's paper
 RESAMPLES = 1000
 IN_TAIL, MOST_RESAMPLES = 10, 10_000
 # Beyond these rows a part of them is resampled and the spread scaled to all: the error of that is about 1%.
-MOST_ROWS = 50_000
+MOST_ROWS = 20_000
 CELLS = 1 << 21
 DIGITS = 6  # beyond them, the order in which a processor adds numbers up could show
 
@@ -101,7 +101,7 @@ def mcnemar(only_ours: int, only_theirs: int) -> float:
         return 1.0
     at_most = float(special.bdtr(fewer, rows, 0.5))
     exactly = at_most - (float(special.bdtr(fewer - 1, rows, 0.5)) if fewer else 0.0)
-    return min(2 * at_most - exactly, 1.0)
+    return float(f"{min(2 * at_most - exactly, 1.0):.{DIGITS}g}")
 
 
 def _weights(rows: int, resamples: int) -> Iterator[Array]:

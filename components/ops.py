@@ -3,7 +3,7 @@
 from typing import Dict, List, NamedTuple
 
 from kfp import dsl
-from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
+from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Markdown, Metrics, Model, Output
 
 IMAGE = "sluice-pipelines:0.1.0"
 
@@ -130,7 +130,9 @@ def evaluate(
     model: Input[Model],
     predictions: Output[Dataset],
     metrics: Output[Metrics],
+    classification: Output[ClassificationMetrics],
     blessing: Output[Artifact],
+    verdict: Output[Markdown],
     report: Output[HTML],
 ) -> NamedTuple("Evaluated", [("blessed", bool), ("reasons", List[str])]):
     from components import evaluate
@@ -148,8 +150,25 @@ def evaluate(
         model=model.path,
         predictions=predictions.path,
         metrics=metrics.metadata,
+        classification=classification.metadata,
         blessing=blessing.path,
+        verdict=verdict.path,
         report=report.path,
+    )
+
+
+@step
+def rehearse(
+    task: str, model: Input[Model], examples: Input[Dataset], predictions: Input[Dataset], rehearsal: Output[Artifact]
+) -> NamedTuple("Rehearsed", [("passed", bool), ("reasons", List[str])]):
+    from components import rehearse
+
+    return rehearse.run(
+        task=task,
+        model=model.path,
+        examples=examples.path,
+        predictions=predictions.path,
+        rehearsal=rehearsal.path,
     )
 
 
@@ -161,10 +180,13 @@ def push(
     inputs: str,
     run: str,
     force: str,
+    publish: bool,
+    keep: int,
     parameters: Dict[str, str],
     statistics: Input[Artifact],
     model: Input[Model],
     blessing: Input[Artifact],
+    rehearsal: Input[Artifact],
 ) -> NamedTuple("Pushed", [("version", int), ("pushed", str), ("reasons", List[str])]):
     from components import push
 
@@ -175,8 +197,11 @@ def push(
         inputs=inputs,
         run=run,
         force=force,
+        publish=publish,
+        keep=keep,
         parameters=parameters,
         statistics=statistics.path,
         model=model.path,
         blessing=blessing.path,
+        rehearsal=rehearsal.path,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,33 @@ def parsed(task: Task, examples: str, split: str, batch: int, only: str = "") ->
         return columns, encoded_label(task, label), row
 
     return serialized(examples, split, batch, only).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def row_ids(examples: str, split: str, batch: int = 4096) -> np.ndarray:
+    """The ids of all rows of a split; nothing else of them is parsed."""
+
+    def parse(records: tf.Tensor) -> tf.Tensor:
+        return tf.io.parse_example(records, {ROW_ID: tf.io.FixedLenFeature([], tf.int64)})[ROW_ID]
+
+    batches = serialized(examples, split, batch).map(parse).as_numpy_iterator()
+    return np.concatenate([np.zeros(0, np.int64), *batches])
+
+
+def some_columns(
+    task: Task, examples: str, split: str, columns: Sequence[Feature], most: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """These features, and the labels, of the first rows of a split."""
+    spec = parsing_spec((*columns, task.label))
+
+    def parse(records: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        found = tf.io.parse_example(records, spec)
+        label = found.pop(task.label.name)
+        return found, encoded_label(task, label)
+
+    batches = serialized(examples, split, min(most, 1000)).take(-(-most // 1000)).map(parse)
+    parts = list(batches.as_numpy_iterator())
+    label = np.concatenate([np.zeros(0, np.float32 if task.kind == "regression" else np.int64), *(p[1] for p in parts)])
+    return {c.name: np.concatenate([part[0][c.name] for part in parts] or [label[:0]]) for c in columns}, label
 
 
 def encoded_label(task: Task, label: tf.Tensor) -> tf.Tensor:

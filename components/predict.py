@@ -1,43 +1,73 @@
-"""Raw rows in, predictions of a pushed version out: one JSON line a row, in the rows' order."""
+"""Raw rows in, predictions of a pushed version out: one answer a row, in the rows' order."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 import pyarrow as pa
 
 import tasks
-from components import destination, reading
-from components.rows import Rows, check
-from tasks import Category, Feature, InputError, Number, Task
+from components import answers, destination, files, raw_input
+from components.answers import JsonLines, Parquet, Part
+from components.raw_model import RawModel
+from components.reading import Batch, Pictures, Rejected
+from components.rows import check
+from tasks import InputError, Task
+
+WRITERS: dict[str, type[JsonLines | Parquet]] = {
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+    ".json": JsonLines,
+    ".parquet": Parquet,
+    ".pq": Parquet,
+}
+# Between two words about how far it is.
+SECONDS = 2.0
 
 
-def run(*, task: str, source: str, serving: str, version: int | None, output: TextIO) -> int:
-    """Write a line for each row; gives the number of rows that could not be answered."""
+def run(
+    *, task: str, given: Sequence[str], serving: str, version: int | None, output: Path | None, stdout: BinaryIO
+) -> tuple[int, int]:
+    """Answer every row; gives the number of rows, and of those that could not be answered."""
     definition = tasks.get(task)
-    path = chosen(serving, task, version).path
-    batches = raw_batches(definition, source)
-    first = next(batches, None)  # what cannot be read is told before TensorFlow is loaded
-    bad = rows = 0
-    started = said = time.monotonic()
-    if first is None:
-        return 0
-    model = RawModel(path, definition)
-    for batch in _chain(first, batches):
-        checked = check(definition.features, None, batch)
-        output.writelines(lines(checked, model(checked)))
-        rows, bad = rows + len(batch) + len(batch.rejected), bad + len(checked.rejected)
-        if time.monotonic() - said > 2:
-            said = time.monotonic()
-            print(f"{rows:,} rows, {rows / (said - started):,.0f} a second", file=sys.stderr, flush=True)
-    output.flush()
-    return bad
+    names = raw_input.named(definition, given)
+    if output is not None:
+        check_output(output, names)
+    batches = raw_input.batches(definition, names)
+    with destination.fetched(chosen(serving, task, version)) as path:
+        first = list(next_of(batches))  # what cannot be read is told before TensorFlow is loaded
+        if not first and output is None:
+            return 0, 0
+        model = RawModel(path, definition)
+        several = raw_input.several(given, names)
+        with writer(output, stdout) as out:
+            progress = Progress(sys.stderr)
+            for batch in chain(first or [nothing(definition)], batches):
+                part = answered(definition, model, batch, several)
+                out.write(part)
+                progress.add(len(part.order), len(part.errors))
+        progress.end()
+    return progress.rows, progress.bad
+
+
+def next_of(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The first batch, if there is one."""
+    for batch in batches:
+        yield batch
+        return
+
+
+def nothing(task: Task) -> Batch:
+    """No row at all: a Parquet file has its columns even so."""
+    columns = {feature.name: pa.nulls(0) for feature in task.features}
+    return Batch(columns=columns, numbers=np.empty(0, np.int64), source="")
 
 
 def chosen(serving: str, task: str, version: int | None) -> destination.Version:
@@ -54,73 +84,82 @@ def chosen(serving: str, task: str, version: int | None) -> destination.Version:
     raise InputError(f"There is no version {version} of {task} in {serving!r}. Expected one of: {listed}.")
 
 
-def raw_batches(task: Task, source: str) -> Iterator[reading.Batch]:
-    needed = [feature.name for feature in task.features]
-    optional = [feature.name for feature in task.features if feature.when_missing != "reject"]
-    if source == "-":
-        yield from reading.read_stream(sys.stdin.buffer, needed, optional)
+def answered(task: Task, model: RawModel, batch: Batch, several: bool) -> Part:
+    """The answers to a batch and, each in its place, the errors."""
+    rows = check(task.features, None, batch)
+    columns = answers.named(task, model(rows))
+    fine = answers.finite(columns)
+    rejected, numbers = list(rows.rejected), rows.numbers
+    if not fine.all():
+        rejected += [_strange(batch, number) for number in numbers[~fine].tolist()]
+        columns, numbers = answers.kept(columns, fine), numbers[fine]
+    everything = np.concatenate([numbers, np.array([row.number for row in rejected], np.int64)])
+    order = np.argsort(everything, kind="stable")
+    return Part(
+        columns=columns,
+        errors=[f"{row.position}: {row.sentence}" for row in rejected],
+        order=order,
+        files=_files(batch, everything[order]) if several else None,
+    )
+
+
+def _strange(batch: Batch, number: int) -> Rejected:
+    return batch.reject(int(np.searchsorted(batch.numbers, number)), "the model's answer is not a finite number", "")
+
+
+def _files(batch: Batch, numbers: np.ndarray) -> pa.Array:
+    if isinstance(batch, Pictures):
+        return pa.array([batch.names[number - 1] for number in numbers.tolist()], pa.string())
+    return pa.array([batch.source] * len(numbers), pa.string())
+
+
+def check_output(output: Path, names: Sequence[str]) -> None:
+    """InputError, before anything is asked, if the answers cannot be meant to go there."""
+    if output.suffix.lower() not in WRITERS:
+        raise InputError(f"The output is a file of JSON lines or Parquet: *{', *'.join(WRITERS)}. Received: {output}.")
+    if ":/" in str(output):
+        raise InputError(f"The output must be a file on this machine. Received: {output}.")
+    if not output.parent.is_dir():
+        raise InputError(f"There is no directory {str(output.parent)!r} to write {output.name} to.")
+    if output.exists() and not output.is_file():
+        raise InputError(f"{output} exists and is no plain file. Expected a file to replace, or a new one.")
+    if any(Path(name).exists() and output.exists() and output.samefile(name) for name in names):
+        raise InputError(f"{output} is among the files to read. Expected another file for the answers.")
+
+
+@contextmanager
+def writer(output: Path | None, stdout: BinaryIO) -> Iterator[JsonLines | Parquet]:
+    """Where answers go; a file appears, or is replaced, when the last one is written."""
+    if output is None:
+        out: JsonLines | Parquet = JsonLines(stdout)
+        yield out
+        out.close()
         return
-    for part in reading.file_parts(source):
-        yield from reading.read_file(part.name, needed, optional)
+    with files.replacing(output) as file:
+        out = WRITERS[output.suffix.lower()](file)
+        yield out
+        out.close()
 
 
-def _chain(first: reading.Batch, rest: Iterator[reading.Batch]) -> Iterator[reading.Batch]:
-    yield first
-    yield from rest
+class Progress:
+    """Says every two seconds how far it is, and in the end once more if it has said so before."""
 
+    def __init__(self, stream: TextIO) -> None:
+        self.rows = self.bad = 0
+        self._stream = stream
+        self._started = self._said = time.monotonic()
 
-class RawModel:
-    """A pushed version, asked by the names of its raw features."""
+    def add(self, rows: int, bad: int) -> None:
+        self.rows, self.bad = self.rows + rows, self.bad + bad
+        if time.monotonic() - self._said > SECONDS:
+            self._said = time.monotonic()
+            self._say()
 
-    def __init__(self, path: Path, task: Task) -> None:
-        import tensorflow as tf  # seconds; only once there is something to answer
+    def end(self) -> None:
+        if self._said != self._started:
+            self._say()
 
-        self._tf, self._features = tf, task.features
-        self._loaded = tf.saved_model.load(str(path))
-        self._signature = self._loaded.signatures["features"]
-        expected = set(self._signature.structured_input_signature[1])
-        named = {feature.name for feature in task.features}
-        if expected != named:
-            raise InputError(
-                f"The version at {str(path)!r} was trained with other features than the task has now. "
-                f"Expected {', '.join(sorted(expected))}. Received: {', '.join(sorted(named))}. Train it again."
-            )
-
-    def __call__(self, rows: Rows) -> dict[str, list[Any]]:
-        if not len(rows):
-            return {}
-        tensors = {f.name: self._tf.constant(filled(f, rows.columns[f.name])) for f in self._features}
-        answer = {name: values.numpy() for name, values in self._signature(**tensors).items()}
-        return {name: _plain(values) for name, values in sorted(answer.items())}
-
-
-def filled(feature: Feature, column: pa.Array) -> np.ndarray:
-    """A typed column as the served model takes it, with what stands for the missing."""
-    if isinstance(feature, Number):
-        return column.fill_null(float("nan")).to_numpy(zero_copy_only=False)
-    if isinstance(feature, Category) and feature.integer:
-        return column.fill_null(-1).to_numpy(zero_copy_only=False)
-    return np.array([b"" if value is None else value for value in column.cast(pa.binary()).to_pylist()], object)
-
-
-def _plain(values: np.ndarray) -> list[Any]:
-    if values.dtype == object:
-        return [value.decode() for value in values.tolist()]
-    # float32 in its own shortest digits, not those of the double it becomes
-    return values.astype(str).astype(np.float64).tolist() if values.dtype == np.float32 else values.tolist()
-
-
-def lines(rows: Rows, answers: dict[str, list[Any]]) -> Iterator[str]:
-    """The answers and, each in its place, the errors."""
-    names = list(answers)
-    good = zip(rows.numbers.tolist(), zip(*answers.values(), strict=True), strict=True) if names else iter(())
-    errors = iter(rows.rejected)
-    error = next(errors, None)
-    for number, values in good:
-        while error is not None and error.number < number:
-            yield json.dumps({"error": f"{error.position}: {error.sentence}"}, ensure_ascii=False) + "\n"
-            error = next(errors, None)
-        yield json.dumps(dict(zip(names, values, strict=True)), ensure_ascii=False) + "\n"
-    while error is not None:
-        yield json.dumps({"error": f"{error.position}: {error.sentence}"}, ensure_ascii=False) + "\n"
-        error = next(errors, None)
+    def _say(self) -> None:
+        rate = self.rows / (time.monotonic() - self._started)
+        errors = f", {self.bad:,} of them with errors" if self.bad else ""
+        print(f"{self.rows:,} rows{errors}, {rate:,.0f} a second", file=self._stream, flush=True)

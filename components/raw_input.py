@@ -27,7 +27,7 @@ def named(task: Task, given: Sequence[str]) -> list[str]:
 
 def several(given: Sequence[str], names: Sequence[str]) -> bool:
     """Whether an answer has to say which file it is about."""
-    return [str(Path(path).expanduser()) for path in given] != list(names) or len(names) > 1 or any(map(_picture, names))
+    return len(given) > 1 or bool(set("*?[") & set(given[0])) or any(map(_picture, names))
 
 
 def batches(task: Task, names: Sequence[str]) -> Iterator[Batch]:

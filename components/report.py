@@ -12,6 +12,7 @@ import pandas as pd
 
 from components import files
 from components.pages import binary, classes, origin, regression, verdict
+from components.pages import card as card_page
 from components.pages import data as data_page
 from components.pages import samples as samples_page
 from components.pages import training as training_page
@@ -56,6 +57,7 @@ def write(
         samples_page.page(task, predictions, shown, read or {}),
         training_page.page(history, training),
         data_page.page(task, statistics, anomalies),
+        card_page.page(task, blessing, statistics),
         origin.page(blessing, statistics, parameters or {}, versions or library_versions()),
     ]
     head = [
@@ -78,14 +80,16 @@ def worth_showing(task: Task, predictions: pd.DataFrame, first: int = 24, worst:
 def markdown(blessing: Mapping[str, Any]) -> str:
     """The verdict as a table that is readable as plain text too."""
     title = f"{blessing['task']} / {blessing['model_name']}: {'blessed' if blessing['blessed'] else 'rejected'}"
-    head = ["metric", "bar", "value", "champion", "verdict", "reason"]
+    head = ["metric", "rows", "bar", "value", "interval", "champion", "verdict", "reason"]
     rows = [
         [
             bar["metric"],
-            f"{'≥' if bar['higher_is_better'] else '≤'} {number(bar['bar'])}",
+            f"{bar['where'] or 'all'} ({number(bar['rows'])})",
+            verdict.asked(bar),
             number(bar["value"]),
+            verdict.interval(bar["interval"]),
             number(bar["champion"]),
-            "pass" if bar["passed"] else "fail",
+            verdict.WORDS[bar["passed"]],
             bar["reason"],
         ]
         for bar in blessing["bars"]
@@ -94,7 +98,9 @@ def markdown(blessing: Mapping[str, Any]) -> str:
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     lines = [f"| {' | '.join(map(str.ljust, row, widths))} |" for row in cells]
     lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
-    return "\n".join([f"**{title}**", "", *lines, ""])
+    doubts = [f"- {finding['problem']}" for finding in blessing["honesty"] if not finding["passed"]]
+    said = ["", "The evaluation cannot be believed:", "", *doubts] if doubts else []
+    return "\n".join([f"**{title}**", "", *lines, *said, ""])
 
 
 def _said(statistics: Mapping[str, Any], data: str) -> str:

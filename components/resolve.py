@@ -15,7 +15,7 @@ from components.code import code_hash
 from components.sources import snapshot, source_parts
 from tasks import InputError, Task
 
-STEPS = ("ingest", "validate", "transform", "train", "evaluate", "push")
+STEPS = ("ingest", "validate", "transform", "train", "evaluate", "rehearse", "push")
 
 
 class Resolved(NamedTuple):
@@ -38,7 +38,8 @@ def run(
     preprocess, train = settings.check_overrides(definition, chosen, overrides)
     check_destination(destination, task)
     state = snapshot(source_parts(definition, data, data_dir))
-    inputs = inputs_hash(task, chosen, state, seed, overrides)
+    code = code_hash(*(f"components.{step}" for step in STEPS), f"tasks.{task}")
+    inputs = inputs_hash(task, chosen, state, seed, overrides, code)
     parameters = {
         "task": task,
         "model": chosen,
@@ -46,6 +47,7 @@ def run(
         "data_dir": data_dir,
         "snapshot": state,
         "seed": str(seed),
+        "code": code,
         **overrides,
     }
     return Resolved(chosen, state, champion(destination, task, inputs), inputs, preprocess, train, parameters)
@@ -58,9 +60,8 @@ def model_name(definition: Task, task: str, model: str) -> str:
     return model or definition.default_model
 
 
-def inputs_hash(task: str, model: str, state: str, seed: int, overrides: dict[str, str]) -> str:
+def inputs_hash(task: str, model: str, state: str, seed: int, overrides: dict[str, str], code: str) -> str:
     """Equal for two runs that could only come to the same model."""
-    code = code_hash(*(f"components.{step}" for step in STEPS), f"tasks.{task}")
     everything = [task, model, state, seed, sorted(overrides.items()), code]
     return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,93 +16,87 @@ CONFIDENCE = 0.95
 
 
 class Comparison:
-    """Challenger and champion on some rows."""
+    """Challenger and champion on the same rows; what was resampled is kept."""
 
-    def __init__(self, kind: Kind, frame: pd.DataFrame, *, confidence: float = CONFIDENCE, where: str = "") -> None:
-        self.kind, self.rows, self.confidence, self.where = kind, len(frame), confidence, where
+    def __init__(self, kind: Kind, frame: pd.DataFrame, where: str = "") -> None:
+        self.kind, self.rows, self.where = kind, len(frame), where
         self.label, self.prediction = frame["label"].to_numpy(), metrics.matrix(frame["prediction"])
         self.champion = metrics.matrix(frame["champion"]) if "champion" in frame else None
         self.scores = metrics.score(kind, self.label, self.prediction)
         self.champion_scores = None if self.champion is None else metrics.score(kind, self.label, self.champion)
+        self._kept: dict[int, intervals.Resampled] = {}
 
-    def measured(self, metric: str) -> Measured:
-        rival = None if self.champion_scores is None else self.champion_scores[metric]
+    def measured(self, metric: str, confidence: float) -> Measured:
+        value, rival = self.scores[metric], (self.champion_scores or {}).get(metric)
+        difference = p_value = None
+        if value is not None and rival is not None:
+            difference = self._resampled(confidence).difference(metric, value - rival, confidence)
+            p_value = self._p_value(metric)
         return Measured(
             rows=self.rows,
-            value=self.scores[metric],
-            interval=self.interval(metric),
+            value=value,
+            interval=self.interval(metric, confidence),
             champion=rival,
-            difference=None if rival is None else self._difference(metric, rival),
-            p_value=None if rival is None else self._p_value(metric),
+            difference=difference,
+            p_value=p_value,
             where=self.where,
         )
 
-    def interval(self, metric: str) -> Interval | None:
+    def interval(self, metric: str, confidence: float) -> Interval | None:
         value = self.scores[metric]
         if value is None:
             return None
         trials = metrics.trials(self.kind, metric, self.label, self.prediction)
         if trials is not None:
-            return intervals.wilson(value, trials, self.confidence)
-        return self._resampled.interval(metric, value, self.confidence)
-
-    def _difference(self, metric: str, rival: float) -> Interval | None:
-        value = self.scores[metric]
-        return None if value is None else self._resampled.difference(metric, value - rival, self.confidence)
+            return intervals.wilson(value, trials, confidence)
+        return self._resampled(confidence).interval(metric, value, confidence)
 
     def _p_value(self, metric: str) -> float | None:
         """McNemar's test is for shares of right answers; other metrics rest on the interval of the difference."""
-        if metric != "accuracy" or self.scores[metric] is None:
+        if metric != "accuracy" or self.champion is None:
             return None
         ours, theirs = (metrics.chosen(answers) == self.label for answers in (self.prediction, self.champion))
-        return float(f"{intervals.mcnemar(int((ours & ~theirs).sum()), int((theirs & ~ours).sum())):.6g}")
+        return intervals.mcnemar(int((ours & ~theirs).sum()), int((theirs & ~ours).sum()))
 
-    @cached_property
-    def _resampled(self) -> intervals.Resampled:
-        comparable = self.champion_scores is not None and any(v is not None for v in self.champion_scores.values())
-        return intervals.resample(
-            self.kind,
-            self.label,
-            self.prediction,
-            self.champion if comparable else None,
-            resamples=intervals.resamples_for(self.confidence),
-        )
+    def _resampled(self, confidence: float) -> intervals.Resampled:
+        times = intervals.resamples_for(confidence)
+        if times not in self._kept:
+            finite = self.champion is not None and np.isfinite(self.champion).all()
+            rival = self.champion if finite else None
+            self._kept[times] = intervals.resample(self.kind, self.label, self.prediction, rival, resamples=times)
+        return self._kept[times]
 
 
-def judge(task: Task, frame: pd.DataFrame) -> list[Judgement]:
+def judge(task: Task, frame: pd.DataFrame, whole: Comparison) -> list[Judgement]:
     """Every bar on all rows, and on those of each slice that it names."""
-    return [judgement for bar in task.gate for judgement in _judge(task.kind, bar, frame)]
+    return [judgement for bar in task.gate for judgement in _judge(task.kind, bar, frame, whole)]
 
 
 def document(
-    task: Task, frame: pd.DataFrame, *, honest: Mapping[str, Any] | None = None, **facts: Any
+    definition: Task, frame: pd.DataFrame, *, honest: Mapping[str, Any] | None = None, **facts: Any
 ) -> dict[str, Any]:
-    """The blessing. `honest` is what the checks of honesty need to know beyond the predictions; None omits them."""
-    judged = judge(task, frame)
-    whole = Comparison(task.kind, frame)
-    findings = []
-    if honest is not None:
-        findings = honesty.check(
-            task, rows=frame["row"].to_numpy(), label=whole.label, prediction=whole.prediction, judgements=judged, **honest
-        )
+    """The blessing. `honest` is what the checks of honesty need beside the predictions; None omits them."""
+    whole = Comparison(definition.kind, frame)
+    judged = judge(definition, frame, whole)
+    findings = [] if honest is None else honesty.check(definition, frame["row"].to_numpy(), whole, judged, **honest)
     return gate.blessing(
         judged,
         findings,
-        metrics=metrics.table(task.kind, frame),
+        metrics=metrics.table(definition.kind, frame),
         champion_metrics=whole.champion_scores,
         confidence=CONFIDENCE,
-        intervals={name: whole.interval(name) for name in whole.scores},
-        slices=metrics.slices(task.kind, frame, task.slices),
+        intervals={name: whole.interval(name, CONFIDENCE) for name in whole.scores},
+        slices=metrics.slices(definition.kind, frame, definition.slices),
         **facts,
     )
 
 
-def _judge(kind: Kind, bar: Bar, frame: pd.DataFrame) -> Iterator[Judgement]:
+def _judge(kind: Kind, bar: Bar, frame: pd.DataFrame, whole: Comparison) -> Iterator[Judgement]:
     higher, rival = METRICS[kind][bar.metric], "champion" in frame
-    found = Comparison(kind, frame, confidence=bar.confidence).measured(bar.metric)
+    found = whole.measured(bar.metric, bar.confidence)
     yield gate.judge(bar, higher, found, rival=rival, confidence=bar.confidence)
     slices = {f"{column}: {value}": rows for column in bar.slices for value, rows in metrics.groups(frame, column)}
     confidence = gate.confidence_of_each(bar, sum(len(rows) >= bar.minimum_rows for rows in slices.values()))
     for where, rows in slices.items():
-        found = Comparison(kind, rows, confidence=confidence, where=where).measured(bar.metric)
+        found = Comparison(kind, rows, where).measured(bar.metric, confidence)
         yield gate.judge(bar, higher, found, rival=rival, confidence=confidence)

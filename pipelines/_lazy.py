@@ -42,6 +42,7 @@ class _Finder(MetaPathFinder, Loader):
 
     def __init__(self) -> None:
         self.wanted = _Wanted()
+        self.barred: frozenset[str] = frozenset()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -49,6 +50,8 @@ class _Finder(MetaPathFinder, Loader):
         if fullname.partition(".")[0] in HEAVY and "." in fullname and fullname in sys.modules:
             # `import a.b` with a placeholder for `a`: asking for its path has just loaded both.
             return ModuleSpec(fullname, _Present(sys.modules[fullname]))
+        if fullname in self.barred:
+            return ModuleSpec(fullname, _Absent())
         lazy = fullname in HEAVY or fullname.startswith("transforms.")
         return ModuleSpec(fullname, self) if lazy and fullname not in self.wanted.names else None
 
@@ -72,6 +75,16 @@ class _Present(Loader):
         module.__spec__ = self.spec
 
 
+class _Absent(Loader):
+    """A module that says it is not installed only when it is imported, so that one may ask for its whereabouts."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        raise ModuleNotFoundError(f"Sluice does without {spec.name} here.", name=spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        raise AssertionError
+
+
 _FINDER = _Finder()
 
 
@@ -86,10 +99,10 @@ def load(name: str) -> ModuleType:
     # A heavy library gets its like for real, too: placeholders inside it would cost at every use.
     wanted = HEAVY if name in HEAVY else frozenset({name})
     _FINDER.wanted.names = before | wanted
+    _FINDER.barred -= {name}
     try:
         for placeholder in wanted:
-            barred = placeholder == name and sys.modules.get(name, sys) is None
-            if barred or isinstance(sys.modules.get(placeholder), _Placeholder):
+            if isinstance(sys.modules.get(placeholder), _Placeholder):
                 del sys.modules[placeholder]
         return importlib.import_module(name)
     finally:
@@ -99,16 +112,13 @@ def load(name: str) -> ModuleType:
 @contextmanager
 def without(*names: str) -> Iterator[None]:
     """Meanwhile a library that would like one of these is told that it is not installed; placeholders still load it."""
-    kept = {name: sys.modules.get(name) for name in names if not loaded(name)}
-    sys.modules.update(dict.fromkeys(kept))  # type: ignore[arg-type]
+    kept = {name: sys.modules.pop(name, None) for name in names if not loaded(name)}
+    _FINDER.barred = frozenset(kept)
     try:
         yield
     finally:
-        for name, module in kept.items():
-            if sys.modules.get(name, module) is None:
-                del sys.modules[name]
-                if module is not None:
-                    sys.modules[name] = module
+        _FINDER.barred = frozenset()
+        sys.modules.update({name: module for name, module in kept.items() if module and name not in sys.modules})
 
 
 def loaded(name: str) -> bool:

@@ -16,6 +16,14 @@ START = """examples:
 
 exit status: 0 done and pushed, or nothing to do; 1 a step failed; 2 the command or its input is wrong;
 3 the gate rejected the model; 130 interrupted"""
+PREDICT = """sluice predict auto_mpg cars.csv > predictions.jsonl
+  sluice predict auto_mpg 'day=*/cars.parquet' -o predictions.parquet
+  sluice predict fashion_mnist shirt.png shoes/*.png
+  sluice predict imdb_padded reviews.txt
+  echo 'A wonderful film' | sluice predict imdb_padded
+
+Answers come in the order of the rows. A row that cannot be answered has an "error" in its place, and the exit status
+is 1 then. With pictures, a glob or more than one FILE each answer names its "file"."""
 
 
 class _Commands:
@@ -29,7 +37,7 @@ class _Commands:
             name,
             help=about[0].lower() + about[1:],
             description=about[0].upper() + about[1:] + ".",
-            epilog=f"example:\n  {example}",
+            epilog=f"example{'s' if chr(10) in example else ''}:\n  {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parser.set_defaults(module=module, **defaults)
@@ -59,21 +67,41 @@ def _run(commands: _Commands) -> None:
     run = commands.add("run", "run", "run the pipeline of a task on this machine", example)
     run.add_argument("task", metavar="TASK")
     run.add_argument("--model", default="", help="one of the task's models; default: its first")
-    run.add_argument("--data", default="sample", metavar="SRC", help="sample (default), real, or a glob of files")
-    run.add_argument("--data-dir", default="", metavar="DIR", help="where the real data's files lie")
-    run.add_argument(
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and shuffling; default: 0")
+    _data_and_settings(run)
+    run.add_argument("--no-cache", action="store_true", help="run every step, whatever is kept from earlier runs")
+    run.add_argument("--dry-run", action="store_true", help="show which steps would run, and why; run none")
+    run.add_argument("--no-push", action="store_true", help="train and judge the model, but push nothing")
+    run.add_argument("--keep", type=int, default=0, metavar="N", help="so many versions stay served; default: 0, all")
+    run.add_argument("--force", default=None, metavar="REASON", help="push past the gate; the reason is kept")
+    _runs_and_serving(run)
+    _json(run)
+
+    sweep = commands.add(
+        "sweep", "sweep", "train and judge a model for each combination of settings; push none",
+        "sluice sweep california_housing --grid model=mlp,wide_deep --grid train.learning_rate=0.001,0.01",
+    )  # fmt: skip
+    sweep.add_argument("task", metavar="TASK")
+    sweep.add_argument(
+        "--grid", action="append", default=[], metavar="KEY=V1,V2,...", required=True,
+        help="the values of one setting: model, seed, train.*, model.* or preprocess.*; may be repeated",
+    )  # fmt: skip
+    sweep.add_argument("--jobs", type=int, default=1, metavar="N", help="so many runs at a time; default: 1")
+    _data_and_settings(sweep)
+    _runs_and_serving(sweep)
+    _json(sweep)
+
+
+def _data_and_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", default="sample", metavar="SRC", help="sample (default), real, or a glob of files")
+    command.add_argument("--data-dir", default="", metavar="DIR", help="where the real data's files lie")
+    command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
         help="change a setting: train.*, model.* or preprocess.*; may be repeated",
     )  # fmt: skip
-    run.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and shuffling; default: 0")
-    run.add_argument("--no-cache", action="store_true", help="run every step, whatever is kept from earlier runs")
-    run.add_argument("--dry-run", action="store_true", help="show which steps would run, and why; run none")
-    run.add_argument("--force", default=None, metavar="REASON", help="push past the gate; the reason is kept")
-    run.add_argument(
+    command.add_argument(
         "--beam", action="append", default=[], metavar="ARG", help="an option for Apache Beam; may be repeated"
     )
-    _runs_and_serving(run)
-    _json(run)
 
 
 def _looking_back(commands: _Commands) -> None:
@@ -92,11 +120,20 @@ def _looking_back(commands: _Commands) -> None:
 
 def _serving(commands: _Commands) -> None:
     predict = commands.add(
-        "predict", "serving", "answer raw rows with the pushed model, a JSON line for each",
-        "sluice predict auto_mpg cars.csv > predictions.jsonl", action="predict",
-    )  # fmt: skip
+        "predict", "serving", "answer raw rows with the pushed model, a JSON line for each", PREDICT, action="predict"
+    )
     predict.add_argument("task", metavar="TASK")
-    predict.add_argument("file", metavar="FILE", nargs="?", default="-", help="CSV or JSON lines; - for stdin")
+    predict.add_argument(
+        "files", metavar="FILE", nargs="*",
+        help="CSV, JSON lines, Parquet or TFRecord of the raw features, or a glob; - for stdin (default). For a task of "
+        "pictures also PNG or JPEG files, or a directory of them; for a task of texts .txt, a text a line",
+    )  # fmt: skip
+    predict.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write to FILE.jsonl or FILE.parquet instead of stdout; whole or not at all",
+    )
     predict.add_argument("--version", type=int, default=None, metavar="N", help="default: the newest")
     versions = commands.add(
         "versions", "serving", "list the versions of a task's model", "sluice versions auto_mpg", action="versions"

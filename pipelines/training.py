@@ -9,7 +9,7 @@ from components import ops
 
 @dsl.pipeline(
     name="sluice",
-    description="From raw data to a served Keras model: ingest, validate, transform, train, evaluate, push.",
+    description="From raw data to a served Keras model: ingest, validate, transform, train, evaluate, rehearse, push.",
 )
 def training(
     task: str,
@@ -21,6 +21,8 @@ def training(
     overrides: Dict[str, str] = {},  # noqa: B006 (kfp reads it once, as the default in pipeline.yaml)
     beam_args: List[str] = [],  # noqa: B006
     force: str = "",
+    publish: bool = True,
+    keep: int = 0,
 ):
     """Train one model of one task and push it if it clears the task's gate.
 
@@ -34,6 +36,8 @@ def training(
         overrides: Settings by name, such as {"train.epochs": "3"}.
         beam_args: Options for Apache Beam, such as ["--runner=DataflowRunner"].
         force: A reason to push past the gate; it goes into the provenance. Empty to respect the gate.
+        publish: Whether a model that clears the gate is pushed; false to train and judge it only.
+        keep: How many versions stay at the destination; 0 for all.
     """
     resolve = ops.resolve(
         task=task, model=model, data=data, data_dir=data_dir, destination=destination, seed=seed, overrides=overrides
@@ -70,6 +74,12 @@ def training(
         transform_graph=transform.outputs["transform_graph"],
         model=train.outputs["model"],
     )
+    rehearse = ops.rehearse(
+        task=task,
+        model=train.outputs["model"],
+        examples=examples,
+        predictions=evaluate.outputs["predictions"],
+    )
     ops.push(
         task=task,
         destination=destination,
@@ -77,8 +87,11 @@ def training(
         inputs=found["inputs"],
         run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
         force=force,
+        publish=publish,
+        keep=keep,
         parameters=found["parameters"],
         statistics=statistics,
         model=train.outputs["model"],
         blessing=evaluate.outputs["blessing"],
+        rehearsal=rehearse.outputs["rehearsal"],
     ).set_caching_options(False)

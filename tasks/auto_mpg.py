@@ -103,6 +103,6 @@ TASK = Task(
             mlp, Train(epochs=1000, batch_size=32, optimizer="rmsprop", learning_rate=0.001, loss="mse", patience=10)
         ),
     },
-    gate=(Bar("mae", 2.5, tolerance=0.1),),
+    gate=(Bar("mae", 2.5, tolerance=0.1, slices=("origin",)),),
     slices=("origin",),
 )

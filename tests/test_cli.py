@@ -191,4 +191,4 @@ def test_the_pushed_model_answers_raw_rows(home: Path) -> None:
     assert isinstance(first["prediction"], float)
     assert "horsepower" in bad["error"]
     assert isinstance(last["prediction"], float)
-    assert "1 rows could not be answered" in said
+    assert "1 of 3 rows could not be answered" in said

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.pages.html import Markup, number, section, table, tag
+from components.pages.html import ABSENT, Markup, number, section, table, tag
+
+SAID = (
+    "An interval is where the value would lie, at the bar's confidence, on other test rows of the same kind. A loss to "
+    "the champion counts if it exceeds the tolerance and is more than chance on these rows."
+)
+WORDS = {True: "pass", False: "fail", None: "not judged"}
+MARKS = {True: "✓ pass", False: "✗ fail", None: "not judged"}
+KINDS = {True: "pass", False: "fail", None: "soft"}
 
 
 def banner(blessing: Mapping[str, Any]) -> Markup:
@@ -34,30 +42,66 @@ def gate(blessing: Mapping[str, Any]) -> Markup:
     against = (
         f"version {champion.partition(':')[0]}, on the same rows" if champion else "none, as nothing is served yet"
     )
-    bars = table(
-        ["Metric", "Bar", "This model", "Champion", "Tolerance", "Verdict", "Reason"],
-        (
-            [
-                tag("b", bar["metric"]),
-                tag("span", f"{'≥' if bar['higher_is_better'] else '≤'}\N{NO-BREAK SPACE}{number(bar['bar'])}"),
-                bar["value"],
-                bar["champion"],
-                number(bar["tolerance"]),
-                tag("span", "✓ pass" if bar["passed"] else "✗ fail", class_="pass" if bar["passed"] else "fail"),
-                bar["reason"],
-            ]
-            for bar in blessing["bars"]
-        ),
-    )
-    said = f"Judged on {number(blessing['rows'])} test rows. Champion: {against}."
+    head = ["Metric", "Rows", "Bar", "This model", "Interval", "Champion", "Tolerance", "Verdict", "Reason"]
+    bars = table(head, map(_bar, blessing["bars"]))
+    said = f"Judged on {number(blessing['rows'])} test rows. Champion: {against}. {SAID}"
     every = tag("div", tag("h3", "All metrics"), _metrics(blessing))
-    return section("Gate", bars, tag("p", said, class_="soft"), tag("div", every, *_slices(blessing), class_="beside"))
+    beside = tag("div", every, *_slices(blessing), class_="beside")
+    return section("Gate", bars, tag("p", said, class_="soft"), *_honesty(blessing), beside)
+
+
+def asked(bar: Mapping[str, Any]) -> str:
+    return f"{'≥' if bar['higher_is_better'] else '≤'}\N{NO-BREAK SPACE}{number(bar['bar'])}"
+
+
+def interval(ends: Sequence[float] | None) -> str:
+    return f"{number(ends[0])} to {number(ends[1])}" if ends else ABSENT
+
+
+def _bar(bar: Mapping[str, Any]) -> list[Any]:
+    rows = tag("span", f"{bar['where'] or 'all'} ({number(bar['rows'])})", class_="short")
+    return [
+        tag("b", bar["metric"]),
+        rows,
+        tag("span", asked(bar), class_="short"),
+        bar["value"],
+        tag("span", interval(bar["interval"]), class_="short", title=f"{bar['confidence']:.4g} confidence"),
+        bar["champion"],
+        number(bar["tolerance"]),
+        tag("span", MARKS[bar["passed"]], class_=KINDS[bar["passed"]]),
+        bar["reason"],
+    ]
+
+
+def _honesty(blessing: Mapping[str, Any]) -> list[Markup]:
+    """What was checked before the verdict, and what was found."""
+    findings = blessing.get("honesty") or []
+    rows = (
+        [
+            finding["check"],
+            tag("span", MARKS[finding["passed"]], class_=KINDS[finding["passed"]]),
+            finding["problem"],
+        ]
+        for finding in findings
+    )
+    if all(finding["passed"] for finding in findings):
+        checks = "; ".join(finding["check"] for finding in findings)
+        return [tag("p", f"Checked before the verdict, and found so: {checks}.", class_="soft")] if findings else []
+    return [tag("h3", "Can this evaluation be believed?"), table(["Check", "Verdict", "What was found"], rows)]
 
 
 def _metrics(blessing: Mapping[str, Any]) -> Markup:
-    champion = blessing.get("champion_metrics")
-    head = ["Metric", "This model", *(["Champion"] if champion else [])]
-    rows = ([name, value, *([champion.get(name)] if champion else [])] for name, value in blessing["metrics"].items())
+    champion, sure = blessing.get("champion_metrics"), blessing.get("intervals") or {}
+    head = ["Metric", "This model", *(["Interval"] if sure else []), *(["Champion"] if champion else [])]
+    rows = (
+        [
+            name,
+            value,
+            *([interval(sure.get(name))] if sure else []),
+            *([champion.get(name)] if champion else []),
+        ]
+        for name, value in blessing["metrics"].items()
+    )
     return table(head, rows)
 
 

@@ -40,6 +40,8 @@ def pipeline_arguments(given: argparse.Namespace) -> dict[str, Any]:
     """What was typed, as the pipeline's parameters, with every path made absolute."""
     if given.force is not None and not given.force.strip():
         raise InputError("--force needs a reason, which is kept with the pushed model. Received: an empty one.")
+    if given.keep < 0:
+        raise InputError(f"--keep takes a number of versions, 0 for all. Received: {given.keep}.")
     return {
         "task": given.task,
         "model": given.model,
@@ -50,6 +52,8 @@ def pipeline_arguments(given: argparse.Namespace) -> dict[str, Any]:
         "overrides": dict(_setting(word) for word in given.overrides),
         "beam_args": given.beam,
         "force": given.force or "",
+        "publish": not given.no_push,
+        "keep": given.keep,
     }
 
 

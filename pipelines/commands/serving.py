@@ -8,12 +8,16 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import tasks
 from pipelines import _lazy
 from pipelines.commands import text
 from tasks import InputError, nearest
+
+# What TensorFlow and pyarrow import where they find it, and a pushed model does not need: half of the time to start.
+NEEDLESS = ("keras", "pandas", "h5py", "googleapiclient")
 
 
 def main(given: argparse.Namespace) -> int:
@@ -29,16 +33,21 @@ def main(given: argparse.Namespace) -> int:
 
 
 def _predict(given: argparse.Namespace) -> int:
-    for library in ("numpy", "pandas"):  # sure to be needed, so not as placeholders
-        _lazy.load(library)
+    _lazy.load("numpy")  # sure to be needed, so not as a placeholder
     from components import predict
 
-    with _only_our_words():
-        bad = predict.run(
-            task=given.task, source=given.file, serving=str(given.serving_dir), version=given.version, output=sys.stdout
-        )
+    tasks.get(given.task)  # with all that it imports
+    asked = given.files or ["-"]
+    if "-" in asked and sys.stdin.isatty():
+        print("Reading rows from the keyboard; end them with Ctrl-D.", file=sys.stderr)
+    with _only_our_words(), _lazy.without(*NEEDLESS):
+        rows, bad = predict.run(
+            task=given.task, given=asked, serving=str(given.serving_dir), version=given.version,
+            output=Path(given.output).expanduser() if given.output else None, stdout=sys.stdout.buffer,
+        )  # fmt: skip
     if bad:
-        print(f"sluice: {bad} rows could not be answered; each says why in its own line.", file=sys.stderr)
+        counted = f"{bad:,} of {rows:,} rows" if rows > 1 else "The one row"
+        print(f"sluice: {counted} could not be answered; each says why in its own line.", file=sys.stderr)
     return 1 if bad else 0
 
 

@@ -26,6 +26,8 @@ def verdict(facts: Mapping[str, Any]) -> list[str]:
         return [*forced, f"version {facts['version']} is served from {facts['pushed']}"]
     if facts.get("blessed") is None:
         return [str(facts["status"])]
+    if facts["blessed"] and not facts.get("parameters", {}).get("publish", True):
+        return ["the model clears the gate; it was not to be pushed"]
     return ["the gate rejected the model; nothing was pushed:", *_listed(facts)]
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pipelines.graph import Graph
+from components.provenance import git_revision, library_versions
+from pipelines.graph import RUN_NAME, Graph
 from pipelines.local.display import Display
 from pipelines.local.records import Record
 from pipelines.local.values import Outputs
 from pipelines.local.walk import StepFailedError, Walk, publish
-from pipelines.local.warm import PRELOAD
+from pipelines.local.warm import PRELOAD, WarmServer
 from pipelines.local.worker import is_full_disk
 
 DONE, FAILED, WRONG_INPUT, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -38,16 +39,25 @@ def run(
     use_cache: bool = True,
     display: Display | None = None,
     preload: tuple[str, ...] = PRELOAD,
+    server: WarmServer | None = None,
 ) -> Result:
-    """Walk the graph in a new run directory."""
+    """Walk the graph in a new run directory; with a server given, that one is used and left running."""
     complete = graph.arguments(arguments)
     task = str(complete.get("task", graph.name))
-    facts = {"model": complete.get("model", ""), "data": complete.get("data", ""), "parameters": complete}
+    facts = {
+        "model": complete.get("model", ""),
+        "data": complete.get("data", ""),
+        "versions": library_versions(),
+        "git": git_revision(),
+    }
     record = Record.new(runs.absolute(), task, facts)
+    # An argument may name the run itself: so a run can have a destination of its own.
+    named = {k: v.replace(RUN_NAME, record.name) if isinstance(v, str) else v for k, v in complete.items()}
+    complete = record.facts["parameters"] = named
     status = "failed"
     try:
         with _signals_as_interrupts():
-            walk = Walk(graph, complete, record, use_cache=use_cache, display=display, preload=preload)
+            walk = Walk(graph, complete, record, use_cache=use_cache, display=display, preload=preload, server=server)
             _conclude(graph, walk.run(), record)
         status = "done" if _cleared(record.facts) else "rejected"
         return Result(record.facts, DONE if status == "done" else REJECTED)
@@ -78,7 +88,7 @@ def _conclude(graph: Graph, outputs: Mapping[str, Outputs], record: Record) -> N
         for name, schema in step.output_artifacts.items()
     }
     said = {name: output.parameters for name, output in outputs.items()}
-    evaluated, pushed = said.get("evaluate", {}), said.get("push", {})
+    resolved, evaluated, pushed = said.get("resolve", {}), said.get("evaluate", {}), said.get("push", {})
     if "system.Metrics" in artifacts:
         record.facts["metrics"] = dict(artifacts["system.Metrics"].metadata)
     if "system.HTML" in artifacts:
@@ -86,7 +96,8 @@ def _conclude(graph: Graph, outputs: Mapping[str, Outputs], record: Record) -> N
         publish(report, record.path / "report.html")
         record.facts["report"] = str(record.path / "report.html")
     record.update(
-        model=said.get("resolve", {}).get("model", record.facts["model"]),
+        model=resolved.get("model", record.facts["model"]),
+        resolved=resolved.get("parameters", {}),
         blessed=evaluated.get("blessed"),
         reasons=[*dict.fromkeys([*evaluated.get("reasons", []), *pushed.get("reasons", [])])],
         pushed=pushed.get("pushed", ""),
@@ -101,6 +112,8 @@ def _conclude(graph: Graph, outputs: Mapping[str, Outputs], record: Record) -> N
 
 def _cleared(facts: Mapping[str, Any]) -> bool:
     """The gate let the model through, or the graph has none."""
+    if not facts["parameters"].get("publish", True):
+        return facts["blessed"] is not False and not facts["reasons"]
     return facts["blessed"] is None or bool(facts["pushed"])
 
 

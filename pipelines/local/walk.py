@@ -44,6 +44,7 @@ class Walk:
         use_cache: bool = True,
         display: Display | None = None,
         preload: tuple[str, ...] = PRELOAD,
+        server: WarmServer | None = None,
     ) -> None:
         self.graph, self.record = graph, record
         self.runs = record.path.parent
@@ -51,7 +52,8 @@ class Walk:
         self.values = Values(record.name, self.runs, graph.arguments(arguments))
         self.nonce = "" if use_cache else secrets.token_hex(8)
         self.display = display or Display()
-        self.server = WarmServer(record.log("warm"), preload)
+        self.server = server or WarmServer(record.log("warm"), preload)
+        self.shared = server is not None
 
     def run(self) -> dict[str, Outputs]:
         """All steps' outputs. Whatever happens, no process of ours is left afterwards."""
@@ -61,7 +63,8 @@ class Walk:
             return self.values.outputs
         finally:
             self.display.clear()
-            self.server.stop()
+            if not self.shared:
+                self.server.stop()
 
     def uncached(self, step: Step) -> Outputs:
         (self.record.path / step.name).mkdir()
