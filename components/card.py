@@ -42,7 +42,7 @@ def markdown(task: Task, name: str, blessing: Facts, statistics: Facts, provenan
     lines = [f"# {name} / {blessing.get('model_name', '')}", ""]
     for title, blocks in sections.items():
         lines += [f"## {title}", "", *(line for block in blocks for line in _rendered(block)), ""]
-    return "\n".join(lines)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
 
 
 def purpose(task: Task, name: str) -> list[Block]:
@@ -87,7 +87,7 @@ def _data(statistics: Facts) -> list[Block]:
     source, rows = statistics.get("source", {}), statistics.get("rows", {})
     kind = source.get("kind", "")
     return [
-        f"Source: {SOURCES.get(kind, kind or 'unknown')}, {source.get('parts', '?')} parts, snapshot "
+        f"Source: {SOURCES.get(kind, kind or 'unknown')}, {_counted(source.get('parts', 0), 'part')}, snapshot "
         f"`{source.get('snapshot', '')}`, fingerprint `{statistics.get('fingerprint', '')}`.",
         Table(["split", "rows"], [[split, f"{count:,}"] for split, count in rows.items()]),
         f"Rows set aside: {statistics.get('rejected', {}).get('count', 0):,}.",
@@ -145,7 +145,7 @@ def _origin(provenance: Facts) -> list[Block]:
     facts = {
         "run": provenance.get("run"),
         "pushed": provenance.get("pushed_at"),
-        "code": provenance.get("git") or "not in a git repository",
+        "git": provenance.get("git") or "not in a repository",
         **provenance.get("parameters", {}),
         "model sha256": provenance.get("model_sha256"),
         "libraries": versions,
@@ -163,6 +163,10 @@ def figure(value: Any) -> str:
     if value is None:
         return "—"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _kind(column: Feature) -> str:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 OURS = ("pipelines", "components", "tasks", "transforms")
 SLOW = frozenset({"tensorflow", "keras", "tensorflow_transform", "tensorflow_hub"})
 LIBRARIES = (
-    "apache-beam", "keras", "kfp", "matplotlib", "numpy", "pandas", "protobuf", "pyarrow", "scikit-learn",
+    "apache-beam", "keras", "kfp", "numpy", "pandas", "protobuf", "pyarrow", "scikit-learn",
     "scipy", "tensorflow", "tensorflow-datasets", "tensorflow-hub", "tensorflow-transform", "tfx-bsl",
 )  # fmt: skip
 

@@ -66,9 +66,9 @@ def judge(bar: Bar, higher: bool, found: Measured, *, rival: bool, confidence: f
     subject = f"{bar.metric} ({found.where})" if found.where else bar.metric
     passed: bool | None
     if found.where and found.rows < bar.minimum_rows:
-        passed, reason = None, f"not judged: {_rows(found.rows)}, fewer than {bar.minimum_rows}"
+        passed, reason = None, f"is not judged: {_rows(found.rows)}, fewer than {bar.minimum_rows}"
     elif found.where and value is None:
-        passed, reason = None, f"not judged: {bar.metric} cannot be had of these rows"
+        passed, reason = None, f"is not judged: {bar.metric} cannot be had of these rows"
     else:
         passed, reason = _held(bar, higher, found, value, champion, rival, confidence)
     return Judgement(

@@ -101,7 +101,7 @@ def in_train(rows: Array, seen: Array, split: str) -> str:
 
 
 def not_finite(prediction: Array) -> str:
-    broken: Array = ~np.isfinite(prediction).reshape(len(prediction), -1).all(axis=1)
+    broken = np.asarray(~np.isfinite(prediction).reshape(len(prediction), -1).all(axis=1))
     if not broken.any():
         return ""
     return (

@@ -14,7 +14,7 @@ from pipelines._kfp import without_client
 
 PRELOAD = (
     "tensorflow", "keras", "tensorflow_transform", "tensorflow_transform.beam", "apache_beam", "pandas", "pyarrow",
-    "pyarrow.parquet", "sklearn.metrics", "matplotlib.figure", "kfp.dsl.executor", "tensorboard.summary.v2",
+    "pyarrow.parquet", "sklearn.metrics", "kfp.dsl.executor", "tensorboard.summary.v2",
     "pyarrow.dataset",
 )  # fmt: skip
 

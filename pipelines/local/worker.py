@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -157,10 +158,16 @@ def _work(job: Job, results: Connection, lock: Lock | None) -> NoReturn:
     except BaseException as error:
         traceback.print_exc()
         failure = _failure(error)
+    print(f"peak memory: {_peak_mib():,} MiB")
     sys.stdout.flush()
     sys.stderr.flush()
     results.send(failure)
     os._exit(0)
+
+
+def _peak_mib() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _execute(job: Job) -> None:
