@@ -140,7 +140,7 @@ def _held(
 def _real(found: Measured, higher: bool, confidence: float) -> bool:
     """Whether a loss to the champion is more than chance."""
     if found.p_value is not None:
-        return found.p_value < 1 - confidence
+        return _decimal(found.p_value) < 1 - _decimal(confidence)
     if found.difference is None:
         return True
     low, high = found.difference

@@ -135,10 +135,16 @@ def writer(output: Path | None, stdout: BinaryIO) -> Iterator[JsonLines | Parque
         yield out
         out.close()
         return
-    with files.replacing(output) as file:
-        out = WRITERS[output.suffix.lower()](file)
-        yield out
-        out.close()
+    try:
+        with files.replacing(output) as file:
+            out = WRITERS[output.suffix.lower()](file)
+            yield out
+            out.close()
+    except OSError as error:
+        raise RuntimeError(
+            f"{output} cannot be written: {error.strerror or error}. Nothing half-written is left, and a file that was "
+            "there before is as it was."
+        ) from error
 
 
 class Progress:

@@ -41,4 +41,5 @@ def model_inputs(model: keras.Model, outputs: Mapping[str, Any]) -> Any:
             f"{', '.join(sorted(outputs))}. Received: {', '.join(missing)}."
         )
     expected = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
-    return keras.tree.map_structure(lambda tensor: outputs[tensor.name], expected)
+    inputs = keras.tree.map_structure(lambda tensor: outputs[tensor.name], expected)
+    return tuple(inputs) if isinstance(inputs, list) else inputs  # tf.data would stack a list into one tensor

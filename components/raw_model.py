@@ -26,7 +26,10 @@ class RawModel:
         try:
             self._loaded = tf.saved_model.load(str(path))
         except (OSError, ValueError, tf.errors.OpError) as error:
-            raise RuntimeError(f"The version at {str(path)!r} cannot be loaded: {_first_line(error)}") from error
+            raise RuntimeError(
+                f"The version at {str(path)!r} cannot be loaded; it seems to be damaged. Push it again, or ask another "
+                f"with --version. TensorFlow says: {_first_line(error)}"
+            ) from error
         if "features" not in self._loaded.signatures:
             raise InputError(f"The model at {str(path)!r} has no signature 'features', so it is none of this task's.")
         self._signature = self._loaded.signatures["features"]
@@ -37,11 +40,10 @@ class RawModel:
         gives = {feature.name: _kind(feature) for feature in self._features}
         if takes == gives:
             return
-        differences = [f"it takes {name} ({kind})" for name, kind in takes.items() if gives.get(name) != kind]
-        differences += [f"the task has {name} ({kind})" for name, kind in gives.items() if takes.get(name) != kind]
+        takes, gives = dict(takes.items() - gives.items()), dict(gives.items() - takes.items())
         raise InputError(
-            f"The version at {str(self._path)!r} was trained with other features than the task has now: "
-            f"{', '.join(differences)}. Train it again, or ask another version with --version."
+            f"The version at {str(self._path)!r} was trained with other features than the task has now. It takes "
+            f"{_listed(takes)}; the task has {_listed(gives)} instead. Train it again, or ask another with --version."
         )
 
     def __call__(self, rows: Rows) -> dict[str, np.ndarray]:
@@ -71,6 +73,10 @@ def _kind(feature: Feature) -> str:
     if isinstance(feature, Number):
         return "float32"
     return "int64" if isinstance(feature, Category) and feature.integer else "string"
+
+
+def _listed(kinds: dict[str, str]) -> str:
+    return ", ".join(f"{name} ({kind})" for name, kind in sorted(kinds.items())) or "nothing"
 
 
 def _first_line(error: Exception) -> str:

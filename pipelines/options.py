@@ -26,11 +26,21 @@ Answers come in the order of the rows. A row that cannot be answered has an "err
 is 1 then. With pictures, a glob or more than one FILE each answer names its "file"."""
 
 
+class _Command(argparse.ArgumentParser):
+    """Files may stand behind options too, where argparse by itself takes each for one word too many."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        given, rest = super().parse_known_args(args, namespace)
+        if "files" in given and not any(word.startswith("-") and word != "-" for word in rest):
+            given.files, rest = [*given.files, *rest], []
+        return given, rest
+
+
 class _Commands:
     """Adds commands to a parser, each with an example in its help."""
 
     def __init__(self, root: argparse.ArgumentParser) -> None:
-        self.group = root.add_subparsers(metavar="COMMAND", required=True)
+        self.group = root.add_subparsers(metavar="COMMAND", required=True, parser_class=_Command)
 
     def add(self, name: str, module: str, about: str, example: str, **defaults: Any) -> argparse.ArgumentParser:
         parser = self.group.add_parser(

@@ -75,21 +75,26 @@ def test_an_empty_test_split_is_a_sentence(plane, trained, write_examples, tmp_p
         predictions.write(plane, served, None, empty, str(tmp_path / "none.parquet"))
 
 
-def facts():
-    return {
-        "task": "plane", "model_name": "line", "model_sha256": "00", "champion": "", "rows": 4,
-        "equality": {"rows": 4, "largest_difference": 0.0},
-    }  # fmt: skip
+def test_the_checks_of_honesty_see_ids_and_columns_of_train(plane, trained):
+    seen = evaluate.what_training_saw(plane, str(trained / "examples"))
+    assert {split: ids.tolist() for split, ids in seen["seen"].items()} == {"train": list(range(40)), "eval": []}
+    assert seen["features"]["a"][:9].tolist() == [0, 1, 2, 3, 4, 5, 6, 0, 1]
+    assert seen["features"]["side"][:2].tolist() == [b"right", b"left"]
+    assert seen["known_label"][3] == 3.0 + 2 * 3.0
 
 
-def test_the_verdict_holds_both_models_to_the_same_rows(plane):
-    frame = pd.DataFrame({"label": [1.0, 2.0], "prediction": [1.5, 2.5], "champion": [1.0, 2.0], "slice_side": ["left"] * 2})
-    task = dataclasses.replace(plane, gate=(Bar("mae", 1.0, tolerance=0.2),))
-    document = evaluate.verdict(task, frame, **facts())
-    assert document["metrics"]["mae"] == 0.5
-    assert document["champion_metrics"]["mae"] == 0.0
-    assert not document["blessed"]
-    assert evaluate.verdict(task, frame.drop(columns="champion"), **facts())["blessed"]
+def test_the_columns_of_the_first_rows_suffice(plane, trained):
+    features, label = parsing.some_columns(plane, str(trained / "examples"), "train", plane.features[:1], 7)
+    assert (features.keys(), len(features["a"]), len(label)) == ({"a"}, 7, 7)
+    features, label = parsing.some_columns(plane, str(trained / "examples"), "eval", plane.features[:1], 7)
+    assert (len(features["a"]), len(label)) == (0, 0)
+
+
+def test_an_evaluation_that_cannot_be_believed_stops_the_run():
+    findings = [{"check": "a", "passed": True, "problem": ""}, {"check": "b", "passed": False, "problem": "b is wrong."}]
+    evaluate.stop_if_dishonest({"honesty": findings[:1]})
+    with pytest.raises(RuntimeError, match=r"cannot be believed. b is wrong."):
+        evaluate.stop_if_dishonest({"honesty": findings})
 
 
 def test_a_champion_that_cannot_be_read_stops_the_run(trained, tmp_path):

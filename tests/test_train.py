@@ -139,3 +139,21 @@ def test_each_epoch_has_its_own_order_that_hangs_on_nothing_else(plane, prepared
 def test_learning_rate_schedules_start_at_the_declared_rate(schedule):
     made = train.optimizer(Train(epochs=2, optimizer="sgd", learning_rate=0.5, schedule=schedule), steps=10)
     assert float(made.learning_rate) == pytest.approx(0.5)
+
+
+def test_a_model_with_a_list_of_inputs_gets_each_of_them(plane, plane_rows, write_examples, tmp_path):
+    def preprocess(features):
+        return {"one": features["a"][:, None], "two": features["b"][:, None]}
+
+    def both():
+        inputs = [keras.Input((1,), name="one"), keras.Input((1,), name="two")]
+        return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Concatenate()(inputs)))
+
+    task = dataclasses.replace(plane, preprocess=preprocess)
+    examples = write_examples(task, tmp_path / "examples", {"train": plane_rows[:30], "eval": plane_rows[30:]})
+    transform_.analyse(task, preprocess, examples, str(tmp_path / "graph"), [])
+    task = dataclasses.replace(task, models={"line": Model(both, SETTINGS)})
+    rows = feeding.load(task, SETTINGS, Preprocessing(str(tmp_path / "graph")), examples, ("train",))
+    model = train.build(task, "line", {}, rows)
+    resume = train.fit(task, "line", model, SETTINGS, rows, rows, 0, tmp_path)
+    assert resume.history["loss"][-1] < resume.history["loss"][0]

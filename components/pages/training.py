@@ -28,6 +28,7 @@ def page(history: Mapping[str, Sequence[float | None]], training: Mapping[str, A
     return section(
         "Training",
         facts({name: value for name, value in told.items() if value is not None}),
+        *([tag("p", training["about"])] if training.get("about") else []),
         tag("div", *plots, class_="figures"),
         *([tag("h3", "Settings"), facts(settings)] if settings else []),
     )
