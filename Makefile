@@ -4,7 +4,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c '$(SUITABLE)' >/dev/null 2>&1 && command -v $$name && break; done)
 BIN := .venv/bin
 
-.PHONY: help run test quick lint install lock pipeline clean
+.PHONY: help run test quick lint install lock pipeline image clean
 help:
 	@echo "make run      train, judge and push the Auto MPG model on its sample data (sets everything up first)"
 	@echo "make test     lint, type-check and test everything"
@@ -13,6 +13,7 @@ help:
 	@echo "make install  the virtual environment in .venv, as requirements.lock pins it"
 	@echo "make lock     resolve requirements.lock anew from pyproject.toml"
 	@echo "make pipeline compile pipeline.yaml"
+	@echo "make image    build the images sluice-pipelines:0.1.0 and :0.1.0-gpu (needs docker; IMAGE=registry/name:tag)"
 	@echo "make clean    remove .venv, runs, serving and caches"
 
 run: install
@@ -42,9 +43,15 @@ install: .venv/installed
 
 lock: install
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml --output-file requirements.lock
+	echo 'tensorflow[and-cuda]==2.21.*' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --constraints requirements.lock - --output-file requirements-gpu.lock
 
 pipeline: install
 	$(BIN)/sluice compile
+
+IMAGE ?= sluice-pipelines:0.1.0
+image:
+	docker build --target cpu --tag $(IMAGE) .
+	docker build --target gpu --tag $(IMAGE)-gpu .
 
 clean:
 	rm -rf .venv runs serving dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -34,6 +34,14 @@ def ask(serving: Path, source: Path, answers: Path) -> tuple[float, int]:
     return time.monotonic() - started, usage.ru_maxrss // 1024
 
 
+def write_parquet(cars: Path, target: Path) -> None:
+    """Piece by piece: what this process holds when it starts another counts as the other's peak too."""
+    pieces = pa_csv.open_csv(cars, convert_options=pa_csv.ConvertOptions(null_values=["?"]))
+    with pq.ParquetWriter(target, pieces.schema) as writer:
+        for piece in pieces:
+            writer.write_batch(piece)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -44,8 +52,7 @@ def main() -> None:
         cars, one = Path(folder, "cars.csv"), Path(folder, "one.csv")
         write_csv(cars, args.rows, 0.015, 0.0, False)
         write_csv(one, 1, 0.0, 0.0, False)
-        table = pa_csv.read_csv(cars, convert_options=pa_csv.ConvertOptions(null_values=["?"]))
-        pq.write_table(table, cars.with_suffix(".parquet"))
+        write_parquet(cars, cars.with_suffix(".parquet"))
         for rows, source, ending in (
             (1, one, ".jsonl"),
             (args.rows, cars, ".jsonl"),

@@ -26,7 +26,7 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if time.monotonic() - self.said > 2:
-            self._say(f"step {batch + 1}/{self.steps}", {"loss": (logs or {}).get("loss", float("nan"))})
+            self._say(f"step {batch + 1}/{self.steps}", {"loss": logs["loss"]} if logs else {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if time.monotonic() - self.said > 0.2 or epoch + 1 == self.epochs:
@@ -50,9 +50,9 @@ class LossRatio(keras.callbacks.Callback):
 class Resume(keras.callbacks.Callback):
     """Keeps everything a killed fit needs to go on after its last finished epoch, as if it had never stopped."""
 
-    def __init__(self, directory: Path, early: keras.callbacks.EarlyStopping | None) -> None:
+    def __init__(self, directory: Path, early: keras.callbacks.EarlyStopping | None, *, keeps: bool = True) -> None:
         super().__init__()
-        self.directory, self.early = directory, early
+        self.directory, self.early, self.keeps = directory, early, keeps
         self.history: dict[str, list[float]] = {}
         self.epoch = 0
         self.stopped = False
@@ -90,7 +90,8 @@ class Resume(keras.callbacks.Callback):
         self.epoch, self.stopped = epoch + 1, bool(self.model.stop_training)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
-        self._save()
+        if self.keeps:  # of several workers, one
+            self._save()
 
     def _save(self) -> None:
         best = (self.early.best_weights or []) if self.early else []

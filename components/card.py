@@ -30,7 +30,7 @@ Facts = Mapping[str, Any]
 
 def markdown(task: Task, name: str, blessing: Facts, statistics: Facts, provenance: Facts, rehearsal: Facts) -> str:
     """The whole card, as it lies beside a pushed model."""
-    sections = {
+    sections: dict[str, Sequence[Block]] = {
         "What it is for": purpose(task, name),
         "Data": _data(statistics),
         "Scores": _scores(blessing),
@@ -47,7 +47,7 @@ def markdown(task: Task, name: str, blessing: Facts, statistics: Facts, provenan
 
 def purpose(task: Task, name: str) -> list[Block]:
     """The task's sentence, the text at the top of its file, and what goes in and comes out."""
-    told = (getattr(sys.modules.get(f"tasks.{name}"), "__doc__", "") or "").strip()
+    told = str(getattr(sys.modules.get(f"tasks.{name}"), "__doc__", None) or "").strip()
     columns = [[column.name, _kind(column), _when_missing(column), column.about] for column in task.features]
     answer = {
         "regression": "a number, `prediction`",
@@ -77,7 +77,8 @@ def limits(task: Task, blessing: Facts, statistics: Facts, provenance: Facts) ->
         elif feature.when_missing == "skip_training":
             yield f"It answers rows without {feature.name}, but learned from none."
     if numbers := [_span(column, statistics) for column in task.features if isinstance(column, Number)]:
-        yield f"Beyond what it was trained on it extrapolates. The training data span: {'; '.join(filter(None, numbers))}."
+        spans = "; ".join(filter(None, numbers))
+        yield f"Beyond what it was trained on it extrapolates. The training data span: {spans}."
     rejected = statistics.get("rejected", {}).get("count", 0)
     if rejected:
         yield f"{rejected:,} rows of the source could not be used; the model was neither trained nor judged on them."
@@ -89,7 +90,7 @@ def _data(statistics: Facts) -> list[Block]:
     return [
         f"Source: {SOURCES.get(kind, kind or 'unknown')}, {_counted(source.get('parts', 0), 'part')}, snapshot "
         f"`{source.get('snapshot', '')}`, fingerprint `{statistics.get('fingerprint', '')}`.",
-        Table(["split", "rows"], [[split, f"{count:,}"] for split, count in rows.items()]),
+        Table(["split", "rows"], [[split, f"{count:,}"] for split, count in by_split(rows).items()]),
         f"Rows set aside: {statistics.get('rejected', {}).get('count', 0):,}.",
     ]
 
@@ -119,8 +120,10 @@ def _slices(blessing: Facts) -> list[Block]:
     tables: list[Block] = []
     for column, values in blessing.get("slices", {}).items():
         names = [name for name in next(iter(values.values()), {}) if name != "count"]
-        rows = [[value, found["count"], *(figure(found.get(name)) for name in names)] for value, found in values.items()]
-        tables.append(Table([column, "rows", *names], rows))
+        cells = {
+            value: [found["count"], *(figure(found.get(name)) for name in names)] for value, found in values.items()
+        }
+        tables.append(Table([column, "rows", *names], [[value, *row] for value, row in cells.items()]))
     return tables or ["The task names no columns to slice by."]
 
 
@@ -151,6 +154,11 @@ def _origin(provenance: Facts) -> list[Block]:
         "libraries": versions,
     }
     return [Table(["what", "value"], [[name, value] for name, value in facts.items() if value])]
+
+
+def by_split(rows: Mapping[str, int]) -> dict[str, int]:
+    """In the order in which people speak of them."""
+    return {split: rows[split] for split in ("train", "eval", "test") if split in rows}
 
 
 def interval(bar: Facts) -> str:

@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 Row = Mapping[str, Any]
+AnyRow = TypeVar("AnyRow", bound=Row)
 
 ONE, MANY = 1, 1000
 # At least and at most so many calls, and no more once so many seconds are over.
@@ -110,7 +111,7 @@ def timed(call: Callable[[int], Any], least: int, most: int, seconds: float) -> 
         yield time.perf_counter() - began
 
 
-def repeated(rows: Sequence[Row], size: int, start: int = 0) -> list[Row]:
+def repeated(rows: Sequence[AnyRow], size: int, start: int = 0) -> list[AnyRow]:
     """As many rows as wanted, over and over the same ones."""
     return [rows[(start + at) % len(rows)] for at in range(size)]
 

@@ -44,6 +44,7 @@ def run(
     data: str,
     destination: str,
     champion: str,
+    force: str = "",
     examples: str,
     statistics: str,
     anomalies: str,
@@ -86,26 +87,31 @@ def run(
 
     say("writing the report")
     samples = predictions_.raw_rows(definition, examples, set(report_.worth_showing(definition, frame)))
-    read = read_back(definition, transform_graph, samples)
-    papers = {
-        "blessing": document,
-        "statistics": read_json(Path(statistics)),
-        "anomalies": read_json(Path(anomalies)),
-        "history": read_json(Path(model) / "history.json"),
-        "training": read_json(Path(model) / "training.json"),
-    }
     report_.write(
         report,
         task=definition,
         model_name=model_name,
         data=data,
+        blessing=document,
         predictions=frame,
         samples=samples,
-        read=read,
-        **papers,
+        read=read_back(definition, transform_graph, samples),
+        force=force,
+        **papers(statistics, anomalies, model),
     )
     stop_if_dishonest(document)
     return Evaluated(document["blessed"], document["reasons"])
+
+
+def papers(statistics: str, anomalies: str, model: str) -> dict[str, Any]:
+    """What earlier steps have written down for the report."""
+    paths: dict[str, Path | str] = {
+        "statistics": statistics,
+        "anomalies": anomalies,
+        "history": Path(model) / "history.json",
+        "training": Path(model) / "training.json",
+    }
+    return {name: read_json(path) for name, path in paths.items()}
 
 
 def what_training_saw(task: Task, examples: str) -> dict[str, Any]:

@@ -147,21 +147,31 @@ class Epoch(keras.callbacks.Callback):
         self.number.assign(epoch)
 
 
-def batches(rows: Rows, batch: int, example: Example, *, seed: int, epoch: Epoch) -> tf.data.Dataset:
-    """One epoch of shuffled batches: the order hangs on the seed and the epoch alone."""
+def order(rows: Rows, batch: int, *, seed: int, epoch: Epoch) -> tf.data.Dataset:
+    """The row numbers of one epoch's shuffled batches: they hang on the seed and the epoch alone."""
 
-    def order(_: tf.Tensor) -> tf.data.Dataset:
+    def shuffled(_: tf.Tensor) -> tf.data.Dataset:
         seeds = tf.stack([tf.constant(seed, tf.int64), epoch.number.read_value()])
         index = tf.random.experimental.stateless_shuffle(tf.range(rows.count), seeds)
         return tf.data.Dataset.from_tensor_slices(index).batch(batch)
 
     steps = tf.data.experimental.assert_cardinality(math.ceil(rows.count / batch))
-    return tf.data.Dataset.range(1).flat_map(order).apply(steps).map(example, num_parallel_calls=2).prefetch(4)
+    return tf.data.Dataset.range(1).flat_map(shuffled).apply(steps)
 
 
-def in_order(rows: Rows, example: Example, batch: int) -> tf.data.Dataset:
-    index = tf.data.Dataset.range(rows.count, output_type=tf.int32).batch(batch)
-    return index.map(example, num_parallel_calls=2).prefetch(4)
+def batches(rows: Rows, batch: int, example: Example, *, seed: int, epoch: Epoch) -> tf.data.Dataset:
+    """One epoch of shuffled batches."""
+    return fed(order(rows, batch, seed=seed, epoch=epoch), example)
+
+
+def numbers(rows: Rows, batch: int) -> tf.data.Dataset:
+    """The row numbers of batches in the rows' own order."""
+    return tf.data.Dataset.range(rows.count, output_type=tf.int32).batch(batch)
+
+
+def fed(order: tf.data.Dataset, example: Example) -> tf.data.Dataset:
+    """What Keras' fit takes, from the row numbers of its batches."""
+    return order.map(example, num_parallel_calls=2).prefetch(4)
 
 
 def example(rows: Rows, model: keras.Model, outputs: tuple[str, ...]) -> Example:

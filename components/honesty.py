@@ -60,12 +60,11 @@ def giveaways(task: Task, features: Mapping[str, Array], label: Array) -> str:
     found = {name: share for name, share in shares.items() if share >= GIVEN_AWAY}
     if not found:
         return ""
-    said = ", ".join(f"{name} ({share:.1%})" for name, share in sorted(found.items()))
-    what = "the variance of" if task.kind == "regression" else "the doubt about"
+    said = " and by ".join(f"{name}, which alone explains {share:.1%}" for name, share in sorted(found.items()))
+    what = "variance" if task.kind == "regression" else "classes that a guess would get wrong"
     return (
-        f"The label {task.label.name} is given away by {said}: that share of {what} the label this alone explains, in "
-        f"rows of train that it was not fitted to. Take it out of the features, or name it in the task's may_tell if "
-        f"it is truly known when the model is asked."
+        f"The label {task.label.name} is given away by {said} of its {what}. Take that out of the features, or name it "
+        "in the task's may_tell if it is truly known when the model is asked."
     )
 
 

@@ -19,8 +19,8 @@ Interval = tuple[float, float]
 SEED = 1979  # Efron's paper
 RESAMPLES = 1000
 IN_TAIL, MOST_RESAMPLES = 10, 10_000
-# Beyond these rows a part of them is resampled and the spread scaled to all: the error of that is about 1%.
-MOST_ROWS = 20_000
+# Beyond these rows a part of them is resampled and the spread scaled to all: it is then about 1% off.
+MOST_ROWS = 10_000
 CELLS = 1 << 21
 DIGITS = 6  # beyond them, the order in which a processor adds numbers up could show
 

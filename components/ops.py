@@ -1,4 +1,7 @@
-"""The Kubeflow signatures of all steps. Each body is its imports and one call."""
+"""The Kubeflow signatures of all steps. Each body is its imports and one call.
+
+`code` is for Kubeflow's cache alone: its key knows the image's name, not what is inside, and a name can be moved.
+"""
 
 from typing import Dict, List, NamedTuple
 
@@ -12,17 +15,36 @@ step = dsl.component(base_image=IMAGE, install_kfp_package=False)
 
 @step
 def resolve(
-    task: str, model: str, data: str, data_dir: str, destination: str, seed: int, overrides: Dict[str, str]
+    task: str,
+    model: str,
+    data: str,
+    data_dir: str,
+    destination: str,
+    seed: int,
+    overrides: Dict[str, str],
+    scheduled: str,
+    schedule: str,
+    timezone: str,
+    warm_start: bool,
 ) -> NamedTuple(
     "Resolved",
     [
         ("model", str),
+        ("data", str),
         ("snapshot", str),
         ("champion", str),
+        ("serving", int),
+        ("start", str),
         ("inputs", str),
         ("preprocess_settings", Dict[str, str]),
         ("train_settings", Dict[str, str]),
         ("parameters", Dict[str, str]),
+        ("ingest_code", str),
+        ("validate_code", str),
+        ("transform_code", str),
+        ("train_code", str),
+        ("evaluate_code", str),
+        ("rehearse_code", str),
     ],
 ):
     from components import resolve
@@ -35,6 +57,10 @@ def resolve(
         destination=destination,
         seed=seed,
         overrides=overrides,
+        scheduled=scheduled,
+        schedule=schedule,
+        timezone=timezone,
+        warm_start=warm_start,
     )
 
 
@@ -45,6 +71,7 @@ def ingest(
     data_dir: str,
     snapshot: str,
     beam_args: List[str],
+    code: str,
     examples: Output[Dataset],
     statistics: Output[Artifact],
 ) -> NamedTuple("Ingested", [("fingerprint", str), ("rows", int), ("rejected", int)]):
@@ -57,12 +84,20 @@ def ingest(
         snapshot=snapshot,
         beam_args=beam_args,
         examples=examples.path,
+        examples_uri=examples.uri,
         statistics=statistics.path,
     )
 
 
 @step
-def validate(task: str, destination: str, champion: str, statistics: Input[Artifact], anomalies: Output[Artifact]):
+def validate(
+    task: str,
+    destination: str,
+    champion: str,
+    code: str,
+    statistics: Input[Artifact],
+    anomalies: Output[Artifact],
+):
     from components import validate
 
     validate.run(
@@ -79,6 +114,8 @@ def transform(
     task: str,
     settings: Dict[str, str],
     beam_args: List[str],
+    analysis: str,
+    code: str,
     examples: Input[Dataset],
     transform_graph: Output[Artifact],
 ):
@@ -88,8 +125,11 @@ def transform(
         task=task,
         settings=settings,
         beam_args=beam_args,
+        analysis=analysis,
         examples=examples.path,
+        examples_uri=examples.uri,
         transform_graph=transform_graph.path,
+        transform_graph_uri=transform_graph.uri,
     )
 
 
@@ -99,6 +139,8 @@ def train(
     model_name: str,
     settings: Dict[str, str],
     seed: int,
+    start: str,
+    code: str,
     examples: Input[Dataset],
     transform_graph: Input[Artifact],
     model: Output[Model],
@@ -110,6 +152,7 @@ def train(
         model_name=model_name,
         settings=settings,
         seed=seed,
+        start=start,
         examples=examples.path,
         transform_graph=transform_graph.path,
         model=model.path,
@@ -123,6 +166,8 @@ def evaluate(
     data: str,
     destination: str,
     champion: str,
+    force: str,
+    code: str,
     examples: Input[Dataset],
     statistics: Input[Artifact],
     anomalies: Input[Artifact],
@@ -143,6 +188,7 @@ def evaluate(
         data=data,
         destination=destination,
         champion=champion,
+        force=force,
         examples=examples.path,
         statistics=statistics.path,
         anomalies=anomalies.path,
@@ -159,7 +205,12 @@ def evaluate(
 
 @step
 def rehearse(
-    task: str, model: Input[Model], examples: Input[Dataset], predictions: Input[Dataset], rehearsal: Output[Artifact]
+    task: str,
+    code: str,
+    model: Input[Model],
+    examples: Input[Dataset],
+    predictions: Input[Dataset],
+    rehearsal: Output[Artifact],
 ) -> NamedTuple("Rehearsed", [("passed", bool), ("reasons", List[str])]):
     from components import rehearse
 
@@ -205,3 +256,10 @@ def push(
         blessing=blessing.path,
         rehearsal=rehearsal.path,
     )
+
+
+@step
+def conclude(publish: bool, blessed: bool, version: int, reasons: List[str]):
+    from components import conclude
+
+    conclude.run(publish=publish, blessed=blessed, version=version, reasons=reasons)

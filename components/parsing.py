@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from components import reach
+from components.records import serialized_examples_of
 from tasks import Category, Feature, Image, Number, Task, Text
 
 ROW_ID = "_id"
@@ -34,13 +36,19 @@ def parsing_spec(columns: tuple[Feature, ...]) -> dict[str, tf.io.FixedLenFeatur
 
 
 def shards(examples: str, split: str) -> list[str]:
+    if reach.is_url(examples):
+        return reach.listed(f"{examples}/{split}", "examples-*.tfrecord.gz")
     return sorted(str(path) for path in (Path(examples) / split).glob("examples-*.tfrecord.gz"))
 
 
 def serialized(examples: str, split: str, batch: int, only: str = "") -> tf.data.Dataset:
     """Batches of serialized tf.Examples, always in the same order; of one shard if it is named."""
     files = [only] if only else shards(examples, split)
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP", buffer_size=1 << 20)
+    if any(map(reach.is_url, files)):
+        described = tf.TensorSpec([], tf.string)
+        records = tf.data.Dataset.from_generator(lambda: serialized_examples_of(files), output_signature=described)
+    else:
+        records = tf.data.TFRecordDataset(files, compression_type="GZIP", buffer_size=1 << 20)
     return records.batch(batch).prefetch(2)
 
 

@@ -14,9 +14,9 @@ from components import destination as served
 from components.progress import say
 from components.provenance import provenance
 
-
 WARMUP = "tf_serving_warmup_requests"
 RIVAL_SECONDS = 60.0
+WEIGHTS = "model.keras"
 
 
 class Pushed(NamedTuple):
@@ -57,6 +57,8 @@ def run(
         verdict, data, tried, run=run, inputs=inputs, champion=champion, force=force, parameters=parameters
     )
     extra = papers(task, origin, data, verdict, tried, Path(rehearsal))
+    if (weights := Path(model) / WEIGHTS).is_file():  # a later run may begin with them
+        extra[WEIGHTS] = weights
     result = _pushed(task, destination, source, extra, champion=champion, force=force)
     if result.version and (removed := served.prune(destination, task, keep)):
         say(f"version {result.version} is served; pruned {', '.join(map(str, removed))}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from components.client import MANY, repeated
 from components.records import SUFFIX, read_records
@@ -40,7 +40,7 @@ class Questions:
 def prepared(task: Task, name: str, examples: str) -> Questions:
     rows = test_rows(task, examples, MANY)
     ids = [int(row.pop(ROW_ID)) for row in rows]
-    cases = {
+    cases: dict[str, list[list[Row]]] = {
         SINGLE: [[row] for row in rows[:SINGLES]],
         THOUSAND: [repeated(rows, MANY)],
         **{title: [[row]] for title, row in awkward(task, rows[0])},
@@ -72,7 +72,7 @@ def test_rows(task: Task, examples: str, count: int) -> list[Row]:
 def _records(folder: Path) -> Iterator[bytes]:
     for path in sorted(folder.glob(f"examples-*{SUFFIX}")):
         with gzip.open(path) as stream:
-            yield from read_records(stream)
+            yield from read_records(cast(BinaryIO, stream))
 
 
 def awkward(task: Task, row: Row) -> Iterator[tuple[str, Row]]:

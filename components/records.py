@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+import fsspec
 import google_crc32c
 import numpy as np
 
@@ -127,6 +128,13 @@ def _exactly(stream: BinaryIO, size: int, number: int, at_end: bool = False) -> 
     if len(data) != size and (data or not at_end):
         raise DamagedRecordError(f"the file ends within record {number + at_end}")
     return data
+
+
+def serialized_examples_of(urls: Iterable[str]) -> Iterator[bytes]:
+    """Every serialized tf.Example of these shards, wherever they lie."""
+    for url in urls:
+        with fsspec.open(url, "rb") as file, gzip.GzipFile(fileobj=file) as plain:
+            yield from read_records(io.BufferedReader(plain, 1 << 20))
 
 
 def shards(examples: Path | str, split: str) -> list[Path]:

@@ -39,34 +39,38 @@ class Rehearsed(NamedTuple):
 
 def run(*, task: str, model: str, examples: str, predictions: str, rehearsal: str) -> Rehearsed:
     """Write rehearsal.json and, if the model has answered, the warm-up requests into the directory `rehearsal`."""
-    definition = tasks.get(task)
-    served, folder = Path(model) / "serving", Path(rehearsal)
+    served, folder = Path(model).absolute() / "serving", Path(rehearsal).absolute()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    document = tried(tasks.get(task), task, served, examples, Path(predictions), folder)
+    files.write_json(folder / DOCUMENT, document)
+    return Rehearsed(document["passed"], document["reasons"])
+
+
+def tried(task: Task, name: str, served: Path, examples: str, predictions: Path, folder: Path) -> dict[str, Any]:
+    """Ask the model, and say what came of it."""
     say("starting a clean process")
     with _started(served, folder) as process:
         try:
-            questions = prepared(definition, task, examples)
-            expected = predicted(Path(predictions), questions.ids)
+            questions = prepared(task, name, examples)
+            expected = predicted(predictions, questions.ids)
             say("asking the exported model")
             answers = _answers(process, questions, folder)
         finally:
             process.kill()
-    reasons = problems(definition, answers, expected)
-    document = {
+    reasons = problems(task, answers, expected)
+    return {
         "passed": not reasons,
         "loaded": answers["loaded"],
         "reasons": reasons,
-        "task": task,
+        "task": name,
         "model_sha256": files.tree_hash(served),
         "rows": len(questions.rows),
         "cases": list(questions.cases),
-        "largest_difference": difference(definition, answers, expected),
-        "predictions": fingerprint(Path(predictions)),
+        "largest_difference": difference(task, answers, expected),
+        "predictions": fingerprint(predictions),
         **{name: answers.get(name, {}) for name in ("latency", "memory", "seconds")},
     }
-    files.write_json(folder / DOCUMENT, document)
-    return Rehearsed(not reasons, reasons)
 
 
 def _started(served: Path, folder: Path) -> subprocess.Popen[bytes]:
@@ -91,6 +95,7 @@ def _answers(process: subprocess.Popen[bytes], questions: Questions, folder: Pat
     sys.stderr.write(said.decode(errors="replace"))
     if process.returncode or not path.exists():
         last = (said.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+        path.unlink(missing_ok=True)
         return {"loaded": False, "cases": {}, "error": f"its process ended with status {process.returncode}: {last}"}
     found: dict[str, Any] = pickle.loads(path.read_bytes())
     path.unlink()
@@ -171,7 +176,8 @@ def _awkward(title: str, case: Mapping[str, Any]) -> Iterator[str]:
         if values.dtype.kind != "f":
             continue
         if not np.isfinite(values).all():
-            yield f"Asked {title}, the exported model's {name} is no finite number: {values[~np.isfinite(values)][0]:g}."
+            worst = values[~np.isfinite(values)][0]
+            yield f"Asked {title}, the exported model's {name} is no finite number: {worst:g}."
         elif not np.allclose(values, by_name[name], rtol=CLOSE, atol=CLOSE):
             yield f"Asked {title}, the two signatures answer differently: {name} {values.flat[0]:g} by serving_default."
 

@@ -44,6 +44,7 @@ def write(
     read: Mapping[int, str] | None = None,
     parameters: Mapping[str, Any] | None = None,
     versions: Mapping[str, str] | None = None,
+    force: str = "",
 ) -> None:
     """Write the page.
 
@@ -65,6 +66,7 @@ def write(
         tag("h1", task.about),
         tag("p", _said(statistics, data), class_="about"),
         verdict.banner(blessing),
+        verdict.forced(force),
         verdict.synthetic(statistics, data),
     ]
     files.write_bytes(path, _document(f"{blessing['task']} / {model_name}", head, sections).encode(errors="replace"))
@@ -95,7 +97,7 @@ def markdown(blessing: Mapping[str, Any]) -> str:
         for bar in blessing["bars"]
     ]
     cells = [[re.sub(r"\s+", " ", cell).replace("|", "\\|") for cell in row] for row in [head, *rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head) - 1)] + [len(head[-1])]
     lines = [f"| {' | '.join(map(str.ljust, row, widths))} |" for row in cells]
     lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
     doubts = [f"- {finding['problem']}" for finding in blessing["honesty"] if not finding["passed"]]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import tasks
+from components import dates, settings
 from components import destination as served
-from components import settings
 from components.code import code_hash
+from components.progress import say
 from components.sources import snapshot, source_parts
 from tasks import InputError, Task
 
@@ -20,16 +22,36 @@ STEPS = ("ingest", "validate", "transform", "train", "evaluate", "rehearse", "pu
 
 class Resolved(NamedTuple):
     model: str
+    data: str
     snapshot: str
     champion: str
+    serving: int
+    start: str
     inputs: str
     preprocess_settings: dict[str, str]
     train_settings: dict[str, str]
     parameters: dict[str, str]
+    ingest_code: str
+    validate_code: str
+    transform_code: str
+    train_code: str
+    evaluate_code: str
+    rehearse_code: str
 
 
 def run(
-    *, task: str, model: str, data: str, data_dir: str, destination: str, seed: int, overrides: dict[str, str]
+    *,
+    task: str,
+    model: str,
+    data: str,
+    data_dir: str,
+    destination: str,
+    seed: int,
+    overrides: dict[str, str],
+    scheduled: str = "",
+    schedule: str = "",
+    timezone: str = "",
+    warm_start: bool = False,
 ) -> Resolved:
     definition = tasks.get(task)
     chosen = model_name(definition, task, model)
@@ -37,9 +59,10 @@ def run(
         raise InputError(f"The seed must be an integer from 0 to {2**32 - 1}. Received: {seed}.")
     preprocess, train = settings.check_overrides(definition, chosen, overrides)
     check_destination(destination, task)
+    data = dates.filled(data, scheduled=scheduled, schedule=schedule, timezone=timezone)
     state = snapshot(source_parts(definition, data, data_dir))
     code = code_hash(*(f"components.{step}" for step in STEPS), f"tasks.{task}")
-    inputs = inputs_hash(task, chosen, state, seed, overrides, code)
+    inputs = inputs_hash(task, chosen, state, seed, overrides, code, warm_start)
     parameters = {
         "task": task,
         "model": chosen,
@@ -50,7 +73,20 @@ def run(
         "code": code,
         **overrides,
     }
-    return Resolved(chosen, state, champion(destination, task, inputs), inputs, preprocess, train, parameters)
+    versions = served.versions(destination, task)
+    against, serving = champion(versions, inputs), already_serving(versions, inputs)
+    start = starting_point(versions, against) if warm_start else ""
+    parameters |= {"warm_start": start} if start else {}
+    if serving:
+        say(f"nothing new: version {serving} serves this already")
+    return Resolved(
+        chosen, data, state, against, serving, start, inputs, preprocess, train, parameters, *step_codes(task)
+    )
+
+
+def step_codes(task: str) -> list[str]:
+    """A hash of each cached step's code and libraries, which goes into Kubeflow's cache key with its parameters."""
+    return [code_hash(f"components.{step}", f"tasks.{task}") for step in STEPS[:-1]]
 
 
 def model_name(definition: Task, task: str, model: str) -> str:
@@ -60,23 +96,38 @@ def model_name(definition: Task, task: str, model: str) -> str:
     return model or definition.default_model
 
 
-def inputs_hash(task: str, model: str, state: str, seed: int, overrides: dict[str, str], code: str) -> str:
-    """Equal for two runs that could only come to the same model."""
-    everything = [task, model, state, seed, sorted(overrides.items()), code]
+def inputs_hash(
+    task: str, model: str, state: str, seed: int, overrides: dict[str, str], code: str, warm_start: bool = False
+) -> str:
+    """Equal for two runs that could only come to the same model.
+
+    A warm start counts, but not from where: else a model would be trained anew from itself, on the same data.
+    """
+    everything = [task, model, state, seed, sorted(overrides.items()), code, *(["warm"] if warm_start else [])]
     return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
 
 
-def champion(destination: str, task: str, inputs: str) -> str:
+def already_serving(versions: Sequence[served.Version], inputs: str) -> int:
+    """The newest version's number if it came of the very same inputs, else 0."""
+    return versions[-1].number if versions and versions[-1].provenance.get("inputs") == inputs else 0
+
+
+def starting_point(versions: Sequence[served.Version], against: str) -> str:
+    """Whose weights a warm start takes: the champion's, as its place and its hash."""
+    number, _, sha256 = against.partition(":")
+    return next((f"{version.path}#{sha256}" for version in versions if str(version.number) == number), "")
+
+
+def champion(versions: Sequence[served.Version], inputs: str) -> str:
     """What the challenger is judged against: the newest version, or "".
 
     Where the newest version came of the very same inputs, it is what that one was judged against: then every step has
     the same parameters as it had, nothing runs again, and the pusher sees that the model is being served already.
     """
-    versions = served.versions(destination, task)
     if not versions:
         return ""
     newest = versions[-1]
-    if newest.provenance.get("inputs") == inputs:
+    if already_serving(versions, inputs):
         before = str(newest.provenance.get("champion", ""))
         if not before or before.partition(":")[0] in {str(version.number) for version in versions}:
             return before

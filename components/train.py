@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import keras
 import tensorflow as tf
 
 import tasks
-from components import feeding, tensorboard
+from components import devices, feeding, replicas, tensorboard, warm_start
 from components import settings as settings_
 from components.callbacks import LossRatio, Progress, Resume
 from components.export import export
@@ -23,6 +26,7 @@ from components.progress import say
 from tasks import Task, Train
 
 EVALUATION_BATCH = 1024
+ONE = devices.Devices(names=("CPU",))
 LOSSES = {
     "regression": "mse",
     "binary": "binary_crossentropy",
@@ -37,15 +41,14 @@ def run(
     model_name: str,
     settings: dict[str, str],
     seed: int,
+    start: str = "",
     examples: str,
     transform_graph: str,
     model: str,
 ) -> None:
     definition = tasks.get(task)
     train, hyperparameters = settings_.train_settings(definition, model_name, settings)
-    directory = Path(model)
-    directory.mkdir(parents=True, exist_ok=True)
-    devices = prepare_devices(train)
+    found = devices.prepare(train)
     keras.utils.set_random_seed(seed)
     preprocessing = Preprocessing(transform_graph)
     fitted = feeding.load(definition, train, preprocessing, examples, tuple(train.fit_on.split("+")))
@@ -53,17 +56,18 @@ def run(
     if train.fit_on == "train" and definition.splits.eval:
         watched = feeding.load(definition, train, preprocessing, examples, ("eval",))
 
-    built = build(definition, model_name, hyperparameters, fitted, transform_graph)
+    with found.scope():
+        built = build(definition, model_name, hyperparameters, fitted, transform_graph)
+        warm = warm_start.begin(built, start, transform_graph)
     started = time.monotonic()
-    resume = fit(definition, model_name, built, train, fitted, watched, seed, directory)
-    say("exporting")
-    built.save(directory / "model.keras")
-    served = export(definition, model_name, built, preprocessing, directory / "serving")
-    tensorboard.write_samples(definition, served.predict, examples, directory / "logs")
-    write_json(directory / "history.json", resume.history)
-    write_json(
-        directory / "training.json",
-        {
+    with written_to(Path(model), found) as directory:
+        resume = fit(definition, model_name, built, train, fitted, watched, seed, directory, found)
+        say("exporting")
+        built.save(directory / "model.keras")
+        served = export(definition, model_name, built, preprocessing, directory / "serving")
+        tensorboard.write_samples(definition, served.predict, examples, directory / "logs")
+        write_json(directory / "history.json", resume.history)
+        facts = {
             "epochs": resume.epoch,
             "best_epoch": resume.best_epoch,
             "seed": seed,
@@ -71,30 +75,34 @@ def run(
             "rows": fitted.count,
             "rows_watched": watched.count if watched else 0,
             "skipped_missing": fitted.skipped,
-            "devices": devices,
+            **found.facts(train),
+            "xla": bool(built.jit_compile),
+            "warm_start": warm,
             "weights": built.count_params(),
             "about": getattr(built, "about", ""),
             "settings": {**plain(train), **{f"model.{name}": value for name, value in hyperparameters.items()}},
-        },
-    )
-    shutil.rmtree(directory / "resume", ignore_errors=True)
+        }
+        write_json(directory / "training.json", facts)
+        shutil.rmtree(directory / "resume", ignore_errors=True)
+
+
+@contextmanager
+def written_to(model: Path, found: devices.Devices) -> Iterator[Path]:
+    """Where this process writes: of several workers, all do the same, and only the chief's is kept."""
+    model.mkdir(parents=True, exist_ok=True)
+    if found.chief:
+        yield model
+        return
+    with tempfile.TemporaryDirectory() as nowhere:
+        if (model / "resume").is_dir():
+            shutil.copytree(model / "resume", Path(nowhere) / "resume")
+        yield Path(nowhere)
 
 
 def plain(train: Train) -> dict[str, Any]:
     """The settings of a fit as JSON can hold them."""
     values = {field.name: getattr(train, field.name) for field in dataclasses.fields(train)}
     return {f"train.{name}": value for name, value in values.items() if isinstance(value, str | int | float)}
-
-
-def prepare_devices(train: Train) -> list[str]:
-    """Let GPUs take memory as they need it, and say what was found."""
-    found = tf.config.list_physical_devices("GPU")
-    for gpu in found:
-        tf.config.experimental.set_memory_growth(gpu, True)
-    keras.mixed_precision.set_global_policy("mixed_float16" if train.mixed_precision and found else "float32")
-    names = [gpu.name.removeprefix("/physical_device:") for gpu in found] or ["CPU"]
-    print(f"devices: {', '.join(names)}", flush=True)
-    return names
 
 
 def build(
@@ -120,52 +128,80 @@ def fit(
     watched: feeding.Rows | None,
     seed: int,
     directory: Path,
+    found: devices.Devices = ONE,
 ) -> Resume:
-    outputs = task.models[model_name].outputs
-    steps = math.ceil(rows.count / train.batch_size)
-    compile_(task, model, train, outputs, steps)
+    outputs, batch = task.models[model_name].outputs, found.batch(train)
+    steps = math.ceil(rows.count / batch)
+    with found.scope():
+        compile_(task, model, train, outputs, steps, found)
     early = None
-    if train.patience is not None and watched is not None:
-        early = keras.callbacks.EarlyStopping("val_loss", patience=train.patience, restore_best_weights=True)
-    resume = Resume(directory / "resume", early)
+    if watched is not None and (train.keep_best or train.patience is not None):
+        patience = train.epochs if train.patience is None else train.patience
+        early = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
+    resume = Resume(directory / "resume", early, keeps=found.chief)
     first = resume.restore(model)
     epoch = feeding.Epoch()
     callbacks: list[keras.callbacks.Callback] = [epoch, LossRatio()]
     callbacks += [early] if early else []
     callbacks += [resume, Progress(train.epochs, steps), tensorboard.callback(directory / "logs", train)]
     callbacks += list(train.callbacks()) if train.callbacks else []
-    held_out = None
-    if watched is not None:
-        held_out = feeding.in_order(watched, feeding.example(watched, model, outputs), EVALUATION_BATCH)
     say(f"training on {rows.count:,} rows")
     if first < train.epochs and not resume.stopped:
-        model.fit(
-            feeding.batches(rows, train.batch_size, feeding.example(rows, model, outputs), seed=seed, epoch=epoch),
-            epochs=train.epochs,
-            initial_epoch=first,
-            validation_data=held_out,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=0,
-        )
+        order = feeding.order(rows, batch, seed=seed, epoch=epoch)
+        limits = {"epochs": train.epochs, "first": first, "callbacks": callbacks}
+        _fit(model, (order, rows), watched, outputs, found, limits)
     return resume
 
 
-def compile_(task: Task, model: keras.Model, train: Train, outputs: tuple[str, ...], steps: int) -> None:
+def _fit(
+    model: keras.Model,
+    fitted: tuple[tf.data.Dataset, feeding.Rows],
+    watched: feeding.Rows | None,
+    outputs: tuple[str, ...],
+    found: devices.Devices,
+    limits: dict[str, Any],
+) -> None:
+    """By Keras' fit on one device, by ours on several."""
+    order, rows = fitted
+    example = feeding.example(rows, model, outputs)
+    held_out = None
+    if watched is not None:
+        held_out = (feeding.numbers(watched, EVALUATION_BATCH), feeding.example(watched, model, outputs))
+    if found.strategy is not None:
+        replicas.fit(model, found.strategy, order, example, watched=held_out, **limits)
+        return
+    model.fit(
+        feeding.fed(order, example),
+        epochs=limits["epochs"],
+        initial_epoch=limits["first"],
+        validation_data=feeding.fed(*held_out) if held_out else None,
+        callbacks=limits["callbacks"],
+        shuffle=False,
+        verbose=0,
+    )
+
+
+def compile_(
+    task: Task, model: keras.Model, train: Train, outputs: tuple[str, ...], steps: int, found: devices.Devices = ONE
+) -> None:
     metrics: Any = WATCHED[task.kind]
     loss: Any = train.loss or LOSSES[task.kind]
     if len(outputs) > 1:
         metrics, loss = {outputs[0]: metrics}, dict.fromkeys(outputs, loss)
+    # Several replicas share out a batch by weights.
+    weighted = bool(train.class_weights or train.sample_weight) or found.strategy is not None
     model.compile(
         optimizer=optimizer(train, steps),
         loss=loss,
         loss_weights=dict(train.loss_weights) if train.loss_weights else None,
-        weighted_metrics=metrics if train.class_weights or train.sample_weight else None,
-        metrics=None if train.class_weights or train.sample_weight else metrics,
-        steps_per_execution=min(steps, 64),
+        weighted_metrics=metrics if weighted else None,
+        metrics=None if weighted else metrics,
+        steps_per_execution=min(steps, 64) if found.strategy is None else 1,
+        # The replicas' gradients are summed in the midst of a step, which XLA cannot compile.
+        jit_compile=("auto" if train.xla is None else train.xla) if found.strategy is None else False,
     )
     model.optimizer.build(model.trainable_variables)
-    if not model.jit_compile and not tf.config.list_physical_devices("GPU"):
+    if not model.jit_compile and not found.accelerated:
         # Compiled by XLA, a CPU gives the same numbers each time (and is twice as fast); otherwise it must be told to.
         tf.config.experimental.enable_op_determinism()
 

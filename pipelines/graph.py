@@ -1,11 +1,9 @@
-"""The compiled pipeline: written as pipeline.yaml, and read into the few plain values that the local runner walks."""
+"""The compiled pipeline, read into the few plain values that the local runner walks."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pipelines._kfp import without_client
@@ -101,26 +99,6 @@ def spec(pipeline: Any) -> dict[str, Any]:
     from google.protobuf import json_format
 
     return dict(json_format.MessageToDict(pipeline.pipeline_spec))
-
-
-def compiled(image: str = "") -> str:
-    """The text of pipeline.yaml, in another image's name if one is given."""
-    pipeline = _pipeline()
-    from google.protobuf import json_format
-    from kfp.compiler import pipeline_spec_builder
-
-    message = type(pipeline.pipeline_spec)()
-    message.CopyFrom(pipeline.pipeline_spec)
-    plain = json_format.MessageToDict(message.deployment_spec)
-    for executor in plain["executors"].values():
-        executor["container"]["image"] = image or executor["container"]["image"]
-    json_format.ParseDict(plain, message.deployment_spec)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "pipeline.yaml"
-        pipeline_spec_builder.write_pipeline_spec_to_file(
-            message, pipeline.description, pipeline.platform_spec, str(path)
-        )
-        return path.read_text()
 
 
 def read(pipeline: Mapping[str, Any]) -> Graph:

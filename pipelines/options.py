@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pipelines.kubeflow import options as cluster
+
 ABOUT = """From raw data to a served Keras model: ingest, validate, transform, train, evaluate, push.
 Only a model that clears its task's gate is pushed."""
 START = """examples:
@@ -47,7 +49,7 @@ class _Commands:
             name,
             help=about[0].lower() + about[1:],
             description=about[0].upper() + about[1:] + ".",
-            epilog=f"example{'s' if chr(10) in example else ''}:\n  {example}",
+            epilog=f"example:\n  {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parser.set_defaults(module=module, **defaults)
@@ -64,11 +66,7 @@ def parser() -> argparse.ArgumentParser:
     _looking_back(commands)
     _serving(commands)
     _runs_and_serving(commands.add("doctor", "doctor", "check this machine and say what to do", "sluice doctor"))
-    compile_ = commands.add(
-        "compile", "compile", "write the Kubeflow pipeline", "sluice compile -o pipeline.yaml --image repo/sluice:1.0"
-    )
-    compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: %(default)s")
-    compile_.add_argument("--image", default="", help="the image that the steps run in")
+    cluster.add_commands(commands.add, _data_and_settings)
     return root
 
 
@@ -79,6 +77,7 @@ def _run(commands: _Commands) -> None:
     run.add_argument("--model", default="", help="one of the task's models; default: its first")
     run.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and shuffling; default: 0")
     _data_and_settings(run)
+    run.add_argument("--warm-start", action="store_true", help="begin with the serving model's weights, where they fit")
     run.add_argument("--no-cache", action="store_true", help="run every step, whatever is kept from earlier runs")
     run.add_argument("--dry-run", action="store_true", help="show which steps would run, and why; run none")
     run.add_argument("--no-push", action="store_true", help="train and judge the model, but push nothing")
@@ -117,26 +116,33 @@ def _data_and_settings(command: argparse.ArgumentParser) -> None:
 def _looking_back(commands: _Commands) -> None:
     runs = commands.add("runs", "history", "list the runs", "sluice runs auto_mpg", view="runs")
     runs.add_argument("task", metavar="TASK", nargs="?", default="")
-    show = commands.add("show", "history", "show a run's essentials", "sluice show auto_mpg-3", view="show")
-    show.add_argument("run", metavar="RUN")
+    show = commands.add(
+        "show", "history", "show a run's essentials, or a pushed version's", "sluice show auto_mpg-3", view="show"
+    )
+    show.add_argument("run", metavar="RUN", help="a run's name, or the directory of a version: serving/auto_mpg/3")
+    reproduce = commands.add(
+        "reproduce",
+        "reproduce",
+        "run a run again, without cache, and compare every number",
+        "sluice reproduce auto_mpg-3",
+    )
+    reproduce.add_argument("run", metavar="RUN", help="as for show; what is pushed goes into the new run's directory")
     compare = commands.add(
         "compare", "history", "compare runs side by side", "sluice compare auto_mpg-3 auto_mpg-4", view="compare"
     )
     compare.add_argument("compared", metavar="RUN", nargs="+")
-    for command in (runs, show, compare):
+    for command in (runs, show, compare, reproduce):
         _place(command, "runs")
         _json(command)
 
 
 def _serving(commands: _Commands) -> None:
-    predict = commands.add(
-        "predict", "serving", "answer raw rows with the pushed model, a JSON line for each", PREDICT, action="predict"
-    )
+    predict = commands.add("predict", "serving", "answer raw rows with the pushed model, a JSON line for each", PREDICT)
     predict.add_argument("task", metavar="TASK")
     predict.add_argument(
         "files", metavar="FILE", nargs="*",
-        help="CSV, JSON lines, Parquet or TFRecord of the raw features, or a glob; - for stdin (default). For a task of "
-        "pictures also PNG or JPEG files, or a directory of them; for a task of texts .txt, a text a line",
+        help="CSV, JSON lines, Parquet or TFRecord of the raw features, or a glob; - for stdin (default). For a task "
+        "of pictures also PNG or JPEG files, or a directory of them; for a task of texts .txt, a text a line",
     )  # fmt: skip
     predict.add_argument(
         "-o",
@@ -146,16 +152,24 @@ def _serving(commands: _Commands) -> None:
     )
     predict.add_argument("--version", type=int, default=None, metavar="N", help="default: the newest")
     versions = commands.add(
-        "versions", "serving", "list the versions of a task's model", "sluice versions auto_mpg", action="versions"
+        "versions", "versions", "list the versions of a task's model", "sluice versions auto_mpg", action="versions"
     )
     versions.add_argument("task", metavar="TASK")
     _json(versions)
     rollback = commands.add(
-        "rollback", "serving", "make an older version the newest again", "sluice rollback auto_mpg 2", action="rollback"
+        "rollback",
+        "versions",
+        "make an older version the newest again",
+        "sluice rollback auto_mpg 2",
+        action="rollback",
     )
     rollback.add_argument("task", metavar="TASK")
     rollback.add_argument("version", metavar="VERSION", type=int)
-    for command in (predict, versions, rollback):
+    release = commands.add(
+        "release", "versions", "let retraining push again after a rollback", "sluice release auto_mpg", action="release"
+    )
+    release.add_argument("task", metavar="TASK")
+    for command in (predict, versions, rollback, release):
         _place(command, "serving")
 
 

@@ -23,6 +23,10 @@ def training(
     force: str = "",
     publish: bool = True,
     keep: int = 0,
+    schedule: str = "",
+    timezone: str = "",
+    warm_start: bool = False,
+    analysis: str = "",
 ):
     """Train one model of one task and push it if it clears the task's gate.
 
@@ -30,7 +34,8 @@ def training(
         task: Which task, by name: a file of the tasks folder.
         destination: The directory that is served: versions go to destination/task/version.
         model: Which of the task's models; empty for its first.
-        data: "sample", "real", or a glob of CSV, JSON lines, Parquet or TFRecord files.
+        data: "sample", "real", or a glob of CSV, JSON lines, Parquet or TFRecord files. {date} and {previous_date} in
+            it stand for the day the run is scheduled for, and for the day before.
         data_dir: Where the real data set's files lie, for machines without internet.
         seed: Seeds the weights and the order of the rows.
         overrides: Settings by name, such as {"train.epochs": "3"}.
@@ -38,20 +43,52 @@ def training(
         force: A reason to push past the gate; it goes into the provenance. Empty to respect the gate.
         publish: Whether a model that clears the gate is pushed; false to train and judge it only.
         keep: How many versions stay at the destination; 0 for all.
+        schedule: The cron expression and time zone that start the run, if any: tells {date} where the backend does not.
+        timezone: On which zone's calendar {date} is a day, such as Europe/Berlin; empty for the clock of the machine.
+        warm_start: Whether to start from the serving model's weights, as far as their shapes agree.
+        analysis: Where analyses of large data are kept for later runs: a directory or URL; empty to keep none.
     """
     resolve = ops.resolve(
-        task=task, model=model, data=data, data_dir=data_dir, destination=destination, seed=seed, overrides=overrides
+        task=task,
+        model=model,
+        data=data,
+        data_dir=data_dir,
+        destination=destination,
+        seed=seed,
+        overrides=overrides,
+        scheduled=dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER,
+        schedule=schedule,
+        timezone=timezone,
+        warm_start=warm_start,
     )
     resolve.set_caching_options(False)
     found = resolve.outputs
 
-    ingest = ops.ingest(task=task, data=data, data_dir=data_dir, snapshot=found["snapshot"], beam_args=beam_args)
+    ingest = ops.ingest(
+        task=task,
+        data=found["data"],
+        data_dir=data_dir,
+        snapshot=found["snapshot"],
+        beam_args=beam_args,
+        code=found["ingest_code"],
+    )
     examples, statistics = ingest.outputs["examples"], ingest.outputs["statistics"]
 
-    validate = ops.validate(task=task, destination=destination, champion=found["champion"], statistics=statistics)
+    validate = ops.validate(
+        task=task,
+        destination=destination,
+        champion=found["champion"],
+        code=found["validate_code"],
+        statistics=statistics,
+    )
 
     transform = ops.transform(
-        task=task, settings=found["preprocess_settings"], beam_args=beam_args, examples=examples
+        task=task,
+        settings=found["preprocess_settings"],
+        beam_args=beam_args,
+        analysis=analysis,
+        code=found["transform_code"],
+        examples=examples,
     ).after(validate)
 
     train = ops.train(
@@ -59,15 +96,19 @@ def training(
         model_name=found["model"],
         settings=found["train_settings"],
         seed=seed,
+        start=found["start"],
+        code=found["train_code"],
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
     )
     evaluate = ops.evaluate(
         task=task,
         model_name=found["model"],
-        data=data,
+        data=found["data"],
         destination=destination,
         champion=found["champion"],
+        force=force,
+        code=found["evaluate_code"],
         examples=examples,
         statistics=statistics,
         anomalies=validate.outputs["anomalies"],
@@ -76,6 +117,7 @@ def training(
     )
     rehearse = ops.rehearse(
         task=task,
+        code=found["rehearse_code"],
         model=train.outputs["model"],
         examples=examples,
         predictions=evaluate.outputs["predictions"],

@@ -56,7 +56,11 @@ class Splits:
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """How a model is fitted. Every plain field can be overridden: `--set train.epochs=3`."""
+    """How a model is fitted. Every plain field can be overridden: `--set train.epochs=3`.
+
+    `patience` stops after so many epochs without a smaller validation loss and goes back to the best weights;
+    `keep_best` goes back to them without stopping early.
+    """
 
     epochs: int
     batch_size: int = 32
@@ -65,8 +69,11 @@ class Train:
     schedule: Literal["constant", "cosine", "exponential"] = "constant"
     loss: str | None = None
     patience: int | None = None
+    keep_best: bool = False
     fit_on: Literal["train", "train+eval"] = "train"
     mixed_precision: bool = False
+    scale_batch: bool = False
+    xla: bool | None = None
     class_weights: Mapping[int | str, float] | Literal["balanced"] | None = None
     sample_weight: Callable[[pd.DataFrame], Any] | None = None
     loss_weights: Mapping[str, float] | None = None
@@ -78,8 +85,8 @@ class Train:
                 raise ValueError(f"Train.{name} must be at least 1. Received: {getattr(self, name)}.")
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise ValueError(f"Train.learning_rate must be above 0. Received: {self.learning_rate}.")
-        if self.patience is not None and self.fit_on == "train+eval":
-            raise ValueError("Train.patience needs rows held out to watch. Expected fit_on='train' with it.")
+        if (self.keep_best or self.patience is not None) and self.fit_on == "train+eval":
+            raise ValueError("patience and keep_best need rows held out to watch. Expected fit_on='train' with them.")
 
 
 @dataclass(frozen=True)

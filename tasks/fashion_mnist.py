@@ -130,7 +130,8 @@ TASK = Task(
         "mlp300_100": Model(mlp300_100, Train(epochs=30, optimizer="sgd", learning_rate=0.03, schedule="cosine")),
         "cnn": Model(cnn, Train(epochs=10, batch_size=128, optimizer="adam", learning_rate=0.003, schedule="cosine")),
     },
-    gate=(Bar("accuracy", 0.86, tolerance=0.01),),
+    # Shirts are the hardest: about two in three are told from T-shirts, pullovers and coats.
+    gate=(Bar("accuracy", 0.86, tolerance=0.01), Bar("accuracy", 0.4, tolerance=0.03, slices=("label",))),
     # Only the proportions of train and eval count where a test split is given.
     splits=Splits(train=0.77, eval=0.07, test=0.16),
     slices=("label",),

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+import tasks
+
 ROOT = Path(__file__).parent.parent
 WORDS = (
-    "tasks", "run", "runs", "show", "compare", "predict", "versions", "rollback", "doctor", "compile",
+    "tasks", "run", "runs", "show", "compare", "predict", "versions", "rollback", "release", "reproduce", "doctor", "compile", "submit", "schedule",
+    "schedules", "unschedule",
 )  # fmt: skip
 
 
@@ -192,3 +195,15 @@ def test_the_pushed_model_answers_raw_rows(home: Path) -> None:
     assert "horsepower" in bad["error"]
     assert isinstance(last["prediction"], float)
     assert "1 of 3 rows could not be answered" in said
+
+
+@pytest.mark.slow
+def test_a_feature_that_gives_the_label_away_stops_the_run(tmp_path: Path) -> None:
+    (part,) = tasks.get("auto_mpg").sample()
+    (cars,) = part.read()
+    cars.assign(displacement=(cars["mpg"] * 11.3).round(1)).to_csv(tmp_path / "leaky.csv", index=False)
+    words = ("run", "auto_mpg", "--data", "leaky.csv", "--set", "train.epochs=1")
+    _, said = sluice(tmp_path, *words, status=1)
+    assert "The label mpg is given away by displacement" in said
+    assert (tmp_path / "runs" / "auto_mpg-1" / "report.html").is_file()
+    assert not (tmp_path / "serving").exists()

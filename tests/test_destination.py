@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
+import runpy
 import subprocess
 import sys
 import threading
@@ -12,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from components import destination, files
+from components import destination, files, store
 from tasks import InputError
 
 ROOT = Path(__file__).parent.parent
+OBJECT_STORE = Path(__file__).parent / "object_store.py"
 
 
 @pytest.fixture
@@ -174,8 +177,8 @@ def test_a_destination_that_cannot_be_used(tmp_path: Path, model: Path) -> None:
         add(tmp_path, model)
     with pytest.raises(InputError, match="cannot be used: Not a directory"):
         destination.versions(tmp_path / "serving", "cars")
-    with pytest.raises(InputError, match="a URL"):
-        destination.versions("gs://bucket/serving", "cars")
+    with pytest.raises(InputError, match="cannot be used: Protocol not known: nowhere"):
+        destination.versions("nowhere://bucket/serving", "cars")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -215,42 +218,166 @@ def test_a_file_system_for_reading_only(mounted: Callable[[str], Path], tmp_path
         add(tmp_path, model)
 
 
-PUSHER = """
-import sys
-from components import destination, files
-root, model = sys.argv[1:]
-papers = {"provenance.json": {"model_sha256": files.tree_hash(model)}, "statistics.json": {"x": list(range(999))}}
-print("ready", flush=True)
-while True:
-    destination.add(root, "cars", model, papers)
-"""
+@pytest.fixture(params=["directory", "file", "memory", "plain"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A destination of each kind: directories, and object stores without renaming."""
+    runpy.run_path(str(OBJECT_STORE))["register"]()
+    urls = {"directory": str(tmp_path / "serving"), "memory": f"memory://{tmp_path.name}"}
+    return urls.get(request.param, f"{request.param}://{tmp_path / 'serving'}")
 
 
-def test_a_server_that_polls_never_sees_an_incomplete_version(tmp_path: Path) -> None:
+def push(place: str, model: Path, **facts: object) -> destination.Version:
+    papers = {"provenance.json": {"model_sha256": files.tree_hash(model), **facts}, "card.md": b"# A card"}
+    return destination.add(place, "cars", model, papers, model_sha256=files.tree_hash(model))
+
+
+def numbers(place: str) -> list[int]:
+    return [version.number for version in destination.versions(place, "cars")]
+
+
+def test_every_kind_of_destination_holds_versions(place: str, model: Path, tmp_path: Path) -> None:
+    assert destination.versions(place, "cars") == []
+    first = push(place, model, run="r1")
+    assert (first.number, first.provenance["run"]) == (1, "r1")
+    with destination.fetched(first) as path:
+        assert files.tree_hash(path) == first.model_sha256
+        assert (path / "assets.extra" / "card.md").read_bytes() == b"# A card"
+    second = push(place, make_model(tmp_path / "second", "second"))
+    assert destination.newest(place, "cars") == second
+    assert destination.at(f"{place}/cars/2") == second
+    assert destination.at(f"{place}/cars/3") is None
+    assert destination.paper(second, "nothing.json") is None
+    assert destination.numbered(place, "cars", 1) == first
+    assert destination.unfinished(place, "cars") == []
+
+
+def test_every_kind_of_destination_knows_rollback_release_and_prune(place: str, model: Path, tmp_path: Path) -> None:
+    push(place, model, pushed_at="then")
+    push(place, make_model(tmp_path / "second", "second"), champion="1:x")
+    back = destination.rollback(place, "cars", 1)
+    assert (back.number, back.copied_from, back.provenance["withdrawn"]) == (3, 1, [2])
+    assert back.provenance["first_pushed_at"] == "then"
+    with destination.fetched(back) as path:
+        assert files.tree_hash(path) == files.tree_hash(model)
+        assert (path / "assets.extra" / "card.md").exists()
+    assert destination.is_held(place, "cars", back)
+    destination.release(place, "cars")
+    assert not destination.is_held(place, "cars", back)
+    with pytest.raises(InputError, match="nothing to release"):
+        destination.release(place, "cars")
+    assert destination.prune(place, "cars", 0) == []
+    assert destination.prune(place, "cars", 1) == [2]
+    assert numbers(place) == [1, 3]
+    assert push(place, model).number == 4
+
+
+def test_pushes_at_once_get_a_version_each_wherever(place: str, model: Path) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        pushed = [version.number for version in pool.map(lambda _: push(place, model), range(12))]
+    assert sorted(pushed) == numbers(place) == list(range(1, 13))
+
+
+@pytest.mark.parametrize(
+    ("facts", "keep", "kept"),
+    [
+        ([{}, {}, {}, {}], 2, {3, 4}),
+        ([{}, {}, {}, {}], 9, {1, 2, 3, 4}),
+        ([{}, {}, {}, {"champion": "3:x"}], 1, {3, 4}),
+        ([{}, {}, {}, {"copied_from": 1}], 1, {1, 4}),
+        ([{}, {}, {"copied_from": 1}, {"champion": "3:x"}], 1, {1, 3, 4}),
+        ([{}, {}, {"copied_from": 1}, {"copied_from": 3}], 1, {1, 3, 4}),
+        ([{}, {}, {"copied_from": 1}, {}], 1, {4}),
+        ([{"champion": "7:x"}], 1, {1}),
+        ([], 1, set()),
+    ],
+)
+def test_what_pruning_spares(facts: list[dict[str, object]], keep: int, kept: set[int]) -> None:
+    known = [destination.Version(number, "", about) for number, about in enumerate(facts, 1)]
+    assert destination.kept(known, keep) == kept
+
+
+def test_a_number_that_was_passed_and_pruned_does_not_come_back(place: str, model: Path) -> None:
+    for _ in range(3):
+        push(place, model)
+    destination.prune(place, "cars", 1)
+    with pytest.raises(destination.TakenError):
+        destination.add(place, "cars", model, {}, number=2)
+    assert numbers(place) == [3]
+
+
+def test_what_a_killed_upload_leaves_is_no_version_and_is_swept_when_stale(tmp_path: Path, model: Path) -> None:
+    runpy.run_path(str(OBJECT_STORE))["register"]()
+    url = f"plain://{tmp_path / 'serving'}"
+    folder = tmp_path / "serving" / "cars"
+    store.opened(url, "cars").write(".claims/1", b"a pusher")
+    (folder / "1").mkdir()
+    (folder / "1" / "weights").write_text("half")
+    assert (numbers(url), destination.unfinished(url, "cars")) == ([], [1])
+    assert push(url, model).number == 2
+    assert (folder / "1").exists()
+    for path in (folder / ".claims" / "1", folder / "1" / "weights"):
+        os.utime(path, (time.time() - 7200,) * 2)
+    assert destination.unfinished(url, "cars") == []
+    assert push(url, model).number == 3
+    assert not (folder / "1" / "weights").exists()
+
+
+def test_the_file_without_which_nothing_is_served_comes_last(tmp_path: Path, model: Path) -> None:
+    register = runpy.run_path(str(OBJECT_STORE))
+    register["register"]()
+    order: list[str] = []
+    put = register["ObjectStore"]._put
+
+    def noted(path: Path, content: bytes, *, only_if_absent: bool) -> None:
+        order.append(path.name)
+        put(path, content, only_if_absent=only_if_absent)
+
+    register["ObjectStore"]._put = staticmethod(noted)
+    push(f"plain://{tmp_path / 'serving'}", model)
+    assert order[0] == "1"  # the claim
+    assert order[-1] == "saved_model.pb"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gcsfs") is not None, reason="the driver for gs:// is installed")
+def test_a_missing_driver_is_said() -> None:
+    with pytest.raises(InputError, match="gcsfs"):
+        destination.versions("gs://bucket/serving", "cars")
+
+
+@pytest.mark.parametrize("scheme", ["", "plain://"])
+def test_a_server_that_polls_never_sees_an_incomplete_version(tmp_path: Path, scheme: str) -> None:
+    """While versions are pushed, rolled back to and pruned, and those who do so are killed.
+
+    On an object store a version is there when its `saved_model.pb` is, and the newest of those is what is served.
+    """
     model = make_model(tmp_path / "model", "weights", many=40)
     expected, root = files.tree_hash(model), tmp_path / "serving"
     stop, broken, seen = threading.Event(), [], set()
 
     def poll() -> None:
         while not stop.is_set():
-            for name in names(root / "cars") if (root / "cars").exists() else ():
-                if name.isdigit() and name not in seen:
-                    seen.add(name)
-                    papers = {"provenance.json", "statistics.json"}
-                    present = (root / "cars" / name / "assets.extra").exists()
-                    whole = present and papers <= set(names(root / "cars" / name / "assets.extra"))
-                    if not whole or files.tree_hash(root / "cars" / name) != expected:
-                        broken.append(name)
+            present = names(root / "cars") if (root / "cars").exists() else ()
+            there = [int(name) for name in present if name.isdigit() and (root / "cars" / name).is_dir()]
+            if scheme:
+                there = [number for number in there if (root / "cars" / str(number) / "saved_model.pb").exists()]
+            if there and (newest := max(there)) not in seen:
+                seen.add(newest)
+                folder = root / "cars" / str(newest)
+                papers = {"provenance.json", "statistics.json"}
+                whole = (folder / "assets.extra").exists() and papers <= set(names(folder / "assets.extra"))
+                if not whole or files.tree_hash(folder) != expected:
+                    broken.append(newest)
 
     server = threading.Thread(target=poll)
     server.start()
     try:
         for _ in range(8):
-            command = [sys.executable, "-c", PUSHER, str(root), str(model)]
-            pusher = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+            command = [sys.executable, str(OBJECT_STORE), f"{scheme}{root}", str(model)]
+            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            pusher = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
             assert pusher.stdout is not None
             assert pusher.stdout.readline() == b"ready\n"
-            time.sleep(random.Random(len(seen)).uniform(0.05, 0.3))
+            time.sleep(random.Random(len(seen)).uniform(0.1, 0.4))
             pusher.kill()
             pusher.wait()
             pusher.stdout.close()
@@ -259,7 +386,9 @@ def test_a_server_that_polls_never_sees_an_incomplete_version(tmp_path: Path) ->
         server.join()
     assert broken == []
     assert len(seen) > 3
-    assert len(destination.versions(root, "cars")) >= len(seen)
+    left = destination.versions(root, "cars")
+    assert 2 <= len(left) < len(seen) + 8
+    assert max(seen) <= left[-1].number
 
 
 def test_the_light_modules_stay_light() -> None:

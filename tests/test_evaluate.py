@@ -12,10 +12,10 @@ import pytest
 import tensorflow as tf
 
 import tasks
-from components import destination, evaluate, parsing, predictions, transform
+from components import destination, evaluate, files, parsing, predictions, transform
 from components.export import export
 from components.preprocessing import Preprocessing
-from tasks import Bar, Category
+from tasks import Bar, Category, Number
 
 
 @pytest.fixture
@@ -91,10 +91,51 @@ def test_the_columns_of_the_first_rows_suffice(plane, trained):
 
 
 def test_an_evaluation_that_cannot_be_believed_stops_the_run():
-    findings = [{"check": "a", "passed": True, "problem": ""}, {"check": "b", "passed": False, "problem": "b is wrong."}]
+    findings = [
+        {"check": "a", "passed": True, "problem": ""},
+        {"check": "b", "passed": False, "problem": "b is wrong."},
+    ]
     evaluate.stop_if_dishonest({"honesty": findings[:1]})
     with pytest.raises(RuntimeError, match=r"cannot be believed. b is wrong."):
         evaluate.stop_if_dishonest({"honesty": findings})
+
+
+@pytest.fixture
+def leaky(auto_mpg, write_examples, tmp_path, monkeypatch):
+    """The cars with their label among the features, in other units, and an untrained model of them."""
+    task = dataclasses.replace(auto_mpg, features=(*auto_mpg.features, Number("economy", about="km per litre")))
+    monkeypatch.setattr(tasks, "get", lambda name: task)
+    ((cars,),) = (part.read() for part in task.sample())
+    rows = cars.assign(economy=(cars["mpg"] * 0.425144).round(1)).dropna().to_dict("records")
+    rows = [{**row, "origin": int(row["origin"])} for row in rows]
+    splits = {"train": rows[:250], "eval": rows[250:300], "test": rows[300:]}
+    examples = write_examples(task, tmp_path / "examples", splits)
+    transform.analyse(task, task.preprocess, examples, str(tmp_path / "graph"), [])
+    model = task.models["mlp"].build()
+    (tmp_path / "model").mkdir()
+    model.save(tmp_path / "model" / "model.keras")
+    export(task, "mlp", model, Preprocessing(str(tmp_path / "graph")), tmp_path / "model" / "serving")
+    for name, content in {"anomalies": [], "statistics": {}, "model/history": {}, "model/training": {}}.items():
+        files.write_json(tmp_path / f"{name}.json", content)
+    return tmp_path
+
+
+def test_the_leak_of_the_tutorial_stops_the_run_and_leaves_the_report(leaky):
+    classification = {}
+    written = {name: str(leaky / name) for name in ("predictions", "blessing", "verdict", "report", "model")}
+    given = {name: str(leaky / f"{name}.json") for name in ("anomalies", "statistics")}
+    with pytest.raises(RuntimeError, match="The label mpg is given away by economy") as stopped:
+        evaluate.run(
+            task="auto_mpg", model_name="mlp", data="sample", destination=str(leaky / "serving"), champion="",
+            examples=str(leaky / "examples"), transform_graph=str(leaky / "graph"), metrics={},
+            classification=classification, **written, **given,
+        )  # fmt: skip
+    # The rows of these examples are numbered from 0 in each split, which is a second reason.
+    assert "test rows also stand in the train split" in str(stopped.value)
+    assert files.read_json(leaky / "blessing")["blessed"] is False
+    assert "given away by economy" in (leaky / "verdict").read_text()
+    assert "Can this evaluation be believed?" in (leaky / "report").read_text()
+    assert classification == {}
 
 
 def test_a_champion_that_cannot_be_read_stops_the_run(trained, tmp_path):

@@ -78,9 +78,7 @@ CHANCES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("metric", "tolerance", "value", "champion", "difference", "p", "passed", "reason"), CHANCES
-)
+@pytest.mark.parametrize(("metric", "tolerance", "value", "champion", "difference", "p", "passed", "reason"), CHANCES)
 def test_a_loss_to_the_champion_counts_if_it_is_more_than_chance(
     metric: str,
     tolerance: float,

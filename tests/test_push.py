@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components import destination, files, provenance, push
+from components import destination, files, provenance, push, store
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,6 +30,7 @@ class Candidate:
         (self.serving.parent / "model.keras").write_text("not served")
         files.write_json(self.root / self.name / "statistics.json", {"fingerprint": "f00d", "rows": {"train": 7}})
         self.bless(blessed=True)
+        self.rehearse()
 
     @property
     def serving(self) -> Path:
@@ -39,7 +40,7 @@ class Candidate:
         blessing = {
             "blessed": True,
             "reasons": [],
-            "task": "cars",
+            "task": "auto_mpg",
             "model_name": "mlp",
             "model_sha256": files.tree_hash(self.serving),
             "champion": self.champion,
@@ -48,16 +49,30 @@ class Candidate:
         files.write_json(self.root / self.name / "blessing.json", blessing | changes)
         return self
 
-    def push(self, **changes: str) -> push.Pushed:
+    def rehearse(self, **changes: Any) -> Candidate:
+        folder = self.root / self.name / "rehearsal"
+        rehearsal = {
+            "passed": True,
+            "loaded": True,
+            "reasons": [],
+            "model_sha256": files.tree_hash(self.serving),
+            "predictions": {"rows": 3, "sha256": "beef"},
+        }
+        files.write_json(folder / "rehearsal.json", rehearsal | changes)
+        (folder / "tf_serving_warmup_requests").write_bytes(b"requests")
+        return self
+
+    def push(self, **changes: Any) -> push.Pushed:
         given: dict[str, Any] = {
             "champion": self.champion,
             "inputs": f"inputs of {self.name}",
             "run": "r1",
             "force": "",
+            "destination": str(self.root / "serving"),
         }
         return push.run(
-            task="cars",
-            destination=str(self.root / "serving"),
+            task="auto_mpg",
+            rehearsal=str(self.root / self.name / "rehearsal"),
             parameters={"seed": "0"},
             statistics=str(self.root / self.name / "statistics.json"),
             model=str(self.root / self.name / "model"),
@@ -67,22 +82,25 @@ class Candidate:
 
 
 def pushed(root: Path) -> list[int]:
-    return [version.number for version in destination.versions(root / "serving", "cars")]
+    return [version.number for version in destination.versions(root / "serving", "auto_mpg")]
 
 
 def test_a_blessed_model_is_pushed_with_its_papers(tmp_path: Path) -> None:
     candidate = Candidate(tmp_path, "first")
     result = candidate.push()
-    assert result == (1, str(tmp_path / "serving" / "cars" / "1"), [])
+    assert result == (1, str(tmp_path / "serving" / "auto_mpg" / "1"), [])
     extra = Path(result.pushed) / "assets.extra"
     assert files.read_json(extra / "blessing.json")["blessed"] is True
     assert files.read_json(extra / "statistics.json")["fingerprint"] == "f00d"
+    assert files.read_json(extra / "rehearsal.json")["passed"] is True
+    assert (extra / "tf_serving_warmup_requests").read_bytes() == b"requests"
+    assert (extra / "model_card.md").read_text().startswith("# auto_mpg / mlp\n\n## What it is for\n\nFuel consumption")
     papers = files.read_json(extra / "provenance.json")
     assert set(papers["versions"]) >= {"python", "tensorflow", "keras", "apache-beam"}
     assert papers["pushed_at"].endswith("+00:00")
     known = {key: value for key, value in papers.items() if key not in ("versions", "pushed_at", "git")}
     assert known == {
-        "task": "cars",
+        "task": "auto_mpg",
         "model": "mlp",
         "run": "r1",
         "inputs": "inputs of first",
@@ -92,6 +110,11 @@ def test_a_blessed_model_is_pushed_with_its_papers(tmp_path: Path) -> None:
         "metrics": {"mae": 2.0},
         "fingerprint": "f00d",
         "rows": {"train": 7},
+        "rejected": 0,
+        "source": {},
+        "gate": [],
+        "reasons": [],
+        "predictions": {"rows": 3, "sha256": "beef"},
         "force": "",
         "blessed": True,
         "copied_from": None,
@@ -170,7 +193,7 @@ def test_two_that_race_for_one_baseline(tmp_path: Path) -> None:
 
 def test_a_blessing_against_another_champion_is_declined(tmp_path: Path) -> None:
     Candidate(tmp_path, "first").push()
-    serving = destination.versions(tmp_path / "serving", "cars")[-1].champion
+    serving = destination.versions(tmp_path / "serving", "auto_mpg")[-1].champion
     later = Candidate(tmp_path, "second", champion=serving)
     assert "judged against version 9" in later.bless(champion="9:beef").push().reasons[0]
     assert later.bless().push().version == 2
@@ -178,10 +201,10 @@ def test_a_blessing_against_another_champion_is_declined(tmp_path: Path) -> None
 
 def test_a_rollback_in_between_changes_the_champion(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        known = destination.newest(tmp_path / "serving", "cars")
+        known = destination.newest(tmp_path / "serving", "auto_mpg")
         Candidate(tmp_path, name, champion=known.champion if known else "").push()
-    judged_against = destination.versions(tmp_path / "serving", "cars")[-1].champion
-    destination.rollback(tmp_path / "serving", "cars", 1)
+    judged_against = destination.versions(tmp_path / "serving", "auto_mpg")[-1].champion
+    destination.rollback(tmp_path / "serving", "auto_mpg", 1)
     assert "now has version 3" in Candidate(tmp_path, "third", champion=judged_against).push().reasons[0]
 
 
@@ -195,6 +218,117 @@ def test_of_many_that_push_at_once_for_one_baseline_one_wins(tmp_path: Path) -> 
         thread.join()
     assert sorted(result.version for result in results) == [0] * 7 + [1]
     assert pushed(tmp_path) == [1]
+
+
+@pytest.mark.parametrize("force", ["", "because"])
+def test_no_force_gets_past_a_missing_rehearsal(tmp_path: Path, force: str) -> None:
+    candidate = Candidate(tmp_path, "first")
+    candidate.rehearse(model_sha256="beef")
+    assert "with another model, of sha256 beef" in candidate.push(force=force).reasons[0]
+    candidate.rehearse(passed=False, loaded=False, reasons=["Plain TensorFlow cannot load the exported model."])
+    assert "cannot load" in candidate.push(force=force).reasons[0]
+    (tmp_path / "first" / "rehearsal" / "rehearsal.json").unlink()
+    assert "no rehearsal" in candidate.push(force=force).reasons[0]
+    assert pushed(tmp_path) == []
+
+
+def test_a_failed_rehearsal_is_a_rejection(tmp_path: Path) -> None:
+    candidate = Candidate(tmp_path, "first").rehearse(passed=False, reasons=["Asked with an empty text, it fails."])
+    assert candidate.push() == (0, "", ["Asked with an empty text, it fails."])
+    assert candidate.push(publish=False) == (0, "", ["Asked with an empty text, it fails."])
+    forced = candidate.push(force="nobody sends empty texts")
+    papers = files.read_json(Path(forced.pushed) / "assets.extra" / "provenance.json")
+    assert papers["reasons"] == ["Asked with an empty text, it fails."]
+    card = (Path(forced.pushed) / "assets.extra" / "model_card.md").read_text()
+    assert "- It was pushed past the gate, by force: nobody sends empty texts." in card
+
+
+def test_retraining_does_not_undo_a_rollback(tmp_path: Path) -> None:
+    first = Candidate(tmp_path, "first")
+    first.push()
+    second = Candidate(tmp_path, "second", champion=newest(tmp_path).champion)
+    assert second.push().version == 2
+    destination.rollback(tmp_path / "serving", "auto_mpg", 1)
+    again = Candidate(tmp_path, "third", champion=newest(tmp_path).champion)
+    again.root.joinpath("third", "model", "serving", "saved_model.pb").write_text("retrained")
+    declined = again.bless().rehearse().push(inputs="inputs of second")
+    assert declined.version == 0
+    assert "Version 3 is a rollback to version 1" in declined.reasons[0]
+    assert "sluice release auto_mpg" in declined.reasons[0]
+    assert first.push().version == 3  # the model rolled back to is the one that is served
+    destination.release(tmp_path / "serving", "auto_mpg")
+    assert again.push().version == 4
+
+
+def test_a_force_replaces_a_rollback(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        Candidate(tmp_path, name, champion=newest(tmp_path).champion if pushed(tmp_path) else "").push()
+    destination.rollback(tmp_path / "serving", "auto_mpg", 1)
+    later = Candidate(tmp_path, "third", champion=newest(tmp_path).champion)
+    assert later.push().version == 0
+    assert later.push(force="mended").version == 4
+
+
+def newest(root: Path) -> destination.Version:
+    return destination.versions(root / "serving", "auto_mpg")[-1]
+
+
+def test_only_so_many_versions_are_kept(tmp_path: Path) -> None:
+    for i in range(5):
+        champion = newest(tmp_path).champion if pushed(tmp_path) else ""
+        Candidate(tmp_path, f"model{i}", champion=champion).push(keep=2)
+    assert pushed(tmp_path) == [4, 5]
+
+
+def test_a_push_to_an_object_store(tmp_path: Path) -> None:
+    url = f"memory://push-{tmp_path.name}"
+    result = Candidate(tmp_path, "first").push(destination=url)
+    assert result == (1, f"{url}/auto_mpg/1", [])
+    assert Candidate(tmp_path, "second").push(destination=url).version == 0
+
+
+def test_a_rival_s_unfinished_upload_is_waited_for_and_then_declined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a rival has claimed the number and uploads, and then is killed."""
+    url = f"memory://rival-{tmp_path.name}"
+    store.opened(url, "auto_mpg").write(".claims/1", b"a rival")
+    monkeypatch.setattr(push, "RIVAL_SECONDS", 0.1)
+    declined = Candidate(tmp_path, "first").push(destination=url)
+    assert "Version 1 is being uploaded by another run" in declined.reasons[0]
+    assert Candidate(tmp_path, "second").push(destination=url, force="it is dead").version == 2
+
+
+RACER = """
+import sys, time
+from pathlib import Path
+from pipelines import _lazy
+_lazy.install()
+from components import push
+url, root, name = sys.argv[1:]
+print("ready", flush=True)
+sys.stdin.readline()
+here = Path(root, name)
+print(push.run(task="auto_mpg", destination=url, champion="", inputs=name, run=name, force="", parameters={},
+      statistics=str(here / "statistics.json"), model=str(here / "model"), blessing=str(here / "blessing.json"),
+      rehearsal=str(here / "rehearsal")).version, flush=True)
+"""
+
+
+def test_processes_that_race_for_one_baseline(tmp_path: Path) -> None:
+    names = [Candidate(tmp_path, f"model{i}").name for i in range(4)]
+    command = [sys.executable, "-c", RACER, str(tmp_path / "serving"), str(tmp_path)]
+    racers = [
+        subprocess.Popen([*command, name], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for name in names
+    ]
+    assert [racer.stdout.readline() for racer in racers if racer.stdout] == ["ready\n"] * len(racers)
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    versions = [int(racer.communicate(timeout=60)[0].split()[-1]) for racer in racers]
+    assert sorted(versions) == [0, 0, 0, 1]
 
 
 def test_git_revision(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from components import gate, metrics, report
+from components.gate import Finding, Measured
 from components.pages import html
 from components.pages.samples import PNG, png
 from tasks import METRICS, Bar, Category, Feature, Image, Kind, Model, Number, Task, Text, Train
@@ -101,8 +102,21 @@ def write(path: Path, task: Task, predictions: pd.DataFrame, **changes: Any) -> 
     rival = (
         metrics.score(task.kind, predictions["label"], predictions["champion"]) if "champion" in predictions else None
     )
+    judged = [
+        gate.judge(
+            bar,
+            METRICS[task.kind][bar.metric],
+            Measured(rows=len(predictions), value=values[bar.metric], interval=(0.25, 0.875),
+                     champion=rival[bar.metric] if rival else None),
+            rival=rival is not None,
+            confidence=bar.confidence,
+        )
+        for bar in task.gate
+    ]  # fmt: skip
     blessing = gate.blessing(
-        gate.judge(task.gate, METRICS[task.kind], values, rival),
+        judged,
+        changes.pop("findings", [Finding("all is well")]),
+        intervals=dict.fromkeys(values, (0.125, 0.625)),
         task="trial",
         model_name="mlp",
         model_sha256="ab" * 32,
@@ -155,7 +169,7 @@ def test_a_page_is_whole_and_needs_nothing_else(
     samples = [{"weight": 1.0, "origin": 1, "text": b"good", "image": bytes(784)}] * 9
     page, source = write(tmp_path / "deep" / "report.html", task, predictions, samples=samples)
     assert [attributes["id"] for attributes in page.named("section")] == [
-        "gate", "evaluation", "examples", "training", "data", "provenance",
+        "gate", "evaluation", "examples", "training", "data", "model-card", "provenance",
     ]  # fmt: skip
     assert len(page.named("figure")) == len(page.named("figcaption")) == figures
     assert all(attributes["aria-label"] for attributes in page.named("svg"))
@@ -210,6 +224,17 @@ def test_the_verdict_is_said_with_its_reasons(tmp_path: Path) -> None:
     page, _ = write(tmp_path / "b.html", CARS, cars())
     assert "✗ Rejected" in page.text
     assert "is above the bar 0.5" in page.text
+    assert "0.25 to 0.875" in page.text
+    assert "0.125 to 0.625" in page.text
+
+
+def test_what_was_checked_before_the_verdict_is_said(tmp_path: Path) -> None:
+    page, _ = write(tmp_path / "a.html", CARS, cars())
+    assert "Checked before the verdict, and found so: all is well." in page.text
+    findings = [Finding("all is well"), Finding("nothing leaks", "The label leaks.")]
+    page, _ = write(tmp_path / "b.html", CARS, cars(), findings=findings)
+    assert "Can this evaluation be believed?" in page.text
+    assert page.text.count("The label leaks.") >= 2  # in the banner and in the table
 
 
 @pytest.mark.parametrize(("kind", "said"), [("sample", True), ("real", False), ("user", False)])
@@ -308,21 +333,25 @@ def test_a_page_without_statistics_or_history(tmp_path: Path) -> None:
 
 
 def test_markdown_is_readable_as_text() -> None:
-    judged = gate.judge(
-        [Bar("accuracy", 0.8), Bar("auc", 0.9)], {"accuracy": True, "auc": True}, {"accuracy": 0.9}, None
-    )
-    blessing = gate.blessing(
-        judged, task="cars", model_name="a|b", model_sha256="", champion="", metrics={}, champion_metrics=None,
-        slices={}, rows=1, equality={},
-    )  # fmt: skip
-    assert report.markdown(blessing).splitlines() == [
-        "**cars / a|b: rejected**",
-        "",
-        "| metric   | bar   | value | champion | verdict | reason                                                  |",
-        "|----------|-------|-------|----------|---------|---------------------------------------------------------|",
-        "| accuracy | ≥ 0.8 | 0.9   | —        | pass    | accuracy holds against the bar                          |",
-        "| auc      | ≥ 0.9 | —     | —        | fail    | auc could not be computed from this model's predictions |",
+    accuracy, auc = Measured(rows=1200, value=0.9, interval=(0.88, 0.92)), Measured(rows=1200, value=None)
+    slice_ = Measured(rows=7, value=0.5, interval=(0.25, 0.75), where="origin: x")
+    judged = [
+        gate.judge(Bar(metric, bar), True, found, rival=False, confidence=0.95)
+        for metric, bar, found in (("accuracy", 0.8, accuracy), ("accuracy", 0.8, slice_), ("auc", 0.9, auc))
     ]
+    blessing = gate.blessing(judged, [Finding("no", "It leaks.")], task="cars", model_name="a|b")
+    title, _, *table, _, doubt, _, leak = report.markdown(blessing).splitlines()
+    assert title == "**cars / a|b: rejected**"
+    assert [line.rpartition(" | ")[0] for line in (table[0], *table[2:])] == [
+        "| metric   | rows          | bar   | value | interval     | champion | verdict   ",
+        "| accuracy | all (1,200)   | ≥ 0.8 | 0.9   | 0.88 to 0.92 | —        | pass      ",
+        "| accuracy | origin: x (7) | ≥ 0.8 | 0.5   | 0.25 to 0.75 | —        | not judged",
+        "| auc      | all (1,200)   | ≥ 0.9 | —     | —            | —        | fail      ",
+    ]
+    assert table[1] == "|----------|---------------|-------|-------|--------------|----------|------------|--------|"
+    assert table[0].endswith(" | reason |")
+    assert table[-1].endswith(" | auc could not be computed from this model's predictions |")
+    assert (doubt, leak) == ("The evaluation cannot be believed:", "- It leaks.")
 
 
 @pytest.mark.parametrize(
@@ -356,3 +385,22 @@ def test_the_report_needs_no_tensorflow() -> None:
     code = "import sys; from components import report; print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "predictions"),
+    [(CARS, cars()), (REVIEWS, reviews()), (CLOTHES, clothes())],
+)
+def test_predictions_of_no_number_at_all_still_make_a_page(
+    tmp_path: Path, task: Task, predictions: pd.DataFrame
+) -> None:
+    nothing = [np.full(3, np.nan)] * len(predictions) if task is CLOTHES else np.nan
+    samples = [{"weight": 1.0, "origin": 1, "text": b"good", "image": bytes(784)}] * 9
+    page, _ = write(tmp_path / "x.html", task, predictions.assign(prediction=nothing), samples=samples)
+    assert "✗ Rejected" in page.text
+
+
+def test_a_force_is_told(tmp_path: Path) -> None:
+    page, _ = write(tmp_path / "report.html", CARS, cars(), force="the old one is on fire")
+    assert "The reason given: the old one is on fire" in page.text
+    assert "Forced." not in write(tmp_path / "report.html", CARS, cars())[0].text

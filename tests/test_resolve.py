@@ -69,6 +69,7 @@ def test_what_is_resolved(boats: Path) -> None:
     assert found.train_settings == {"train.epochs": "3", "model.units": "8"}
     assert found.parameters == {
         "task": "boats", "model": "mlp", "data": "sample", "data_dir": "", "snapshot": found.snapshot, "seed": "7",
+        "code": found.parameters["code"],
         "train.epochs": "3", "model.units": "8", "preprocess.words": "10",
     }  # fmt: skip
     assert list(boats.iterdir()) == []

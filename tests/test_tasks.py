@@ -150,7 +150,7 @@ def test_a_data_directory_without_the_files_is_an_input_error(name: str, tmp_pat
 def test_its_gate_asks_for_what_is_measured(name: str) -> None:
     task = tasks.get(name)
     assert {bar.metric for bar in task.gate} <= set(METRICS[task.kind])
-    assert len({bar.metric for bar in task.gate}) == len(task.gate)
+    assert len({(bar.metric, bar.slices) for bar in task.gate}) == len(task.gate)
 
 
 @pytest.mark.slow

@@ -30,8 +30,9 @@ def make(kind: Kind, *gate: Bar) -> Task:
 
 def errors(ours: float, theirs: float, *, rows: int = 200, side: str = "left", apart: float = 0.5) -> pd.DataFrame:
     """Rows of label 0 that both models miss by about so much."""
-    random = np.random.RandomState(0)
-    predictions = {name: error + random.normal(0, apart, rows) for name, error in (("prediction", ours), ("champion", theirs))}
+    noise = np.random.RandomState(0).normal(0, apart, (2, rows))
+    noise -= noise.mean(axis=1, keepdims=True)
+    predictions = dict(zip(("prediction", "champion"), np.add([[ours], [theirs]], noise), strict=True))
     return pd.DataFrame({"row": range(rows), "label": 0.0, "slice_side": side, **predictions})
 
 
@@ -58,7 +59,9 @@ def test_a_small_loss_that_may_be_chance_passes_and_a_real_one_does_not() -> Non
 
 
 def test_a_champion_that_is_better_on_one_slice_keeps_its_place() -> None:
-    frame = pd.concat([errors(3.0, 4.0, side="left"), errors(4.5, 4.0, side="right"), errors(9, 1, rows=9, side="middle")])
+    frame = pd.concat(
+        [errors(3.0, 4.0, side="left"), errors(4.5, 4.0, side="right"), errors(9, 1, rows=9, side="middle")]
+    )
     found = bars(make("regression", Bar("mae", 9.0, slices=("side",))), frame)
     assert {where: passed for where, (passed, _) in found.items()} == {
         "": True, "side: left": True, "side: right": False, "side: middle": None,
@@ -72,7 +75,9 @@ def test_accuracy_is_compared_by_the_rows_that_only_one_model_gets_right() -> No
     label = np.tile([0, 1], 100)
     ours, theirs = label.astype(float).copy(), label.astype(float).copy()
     theirs[:2], ours[2:9] = 1 - theirs[:2], 1 - ours[2:9]
-    frame = pd.DataFrame({"row": range(200), "label": label, "slice_side": "left", "prediction": ours, "champion": theirs})
+    frame = pd.DataFrame(
+        {"row": range(200), "label": label, "slice_side": "left", "prediction": ours, "champion": theirs}
+    )
     (bar,) = verdict.document(make("binary", Bar("accuracy", 0.5)), frame)["bars"]
     assert bar["p_value"] == pytest.approx(0.1094, abs=1e-4)  # 2 against 7: 0.1797 by the exact test
     assert bar["passed"] is True
@@ -84,7 +89,11 @@ def test_accuracy_is_compared_by_the_rows_that_only_one_model_gets_right() -> No
 @pytest.mark.parametrize("kind", ["regression", "binary", "classes"])
 def test_every_metric_has_its_interval(kind: Kind) -> None:
     random = np.random.RandomState(0)
-    label = {"regression": random.normal(size=90), "binary": random.randint(0, 2, 90), "classes": random.randint(0, 3, 90)}
+    label = {
+        "regression": random.normal(size=90),
+        "binary": random.randint(0, 2, 90),
+        "classes": random.randint(0, 3, 90),
+    }
     prediction = list(random.dirichlet([1, 1, 1], 90)) if kind == "classes" else random.rand(90)
     frame = pd.DataFrame({"row": range(90), "label": label[kind], "prediction": prediction, "slice_side": "left"})
     document = verdict.document(make(kind, Bar("mae" if kind == "regression" else "accuracy", 0.0)), frame)

@@ -15,7 +15,9 @@ def page(task: Task, predictions: pd.DataFrame) -> Markup:
     predicted = predictions["prediction"].to_numpy(float)
     errors = predicted - truth
     name, unit = task.label.name, f" ({task.label.about})" if task.label.about else ""
-    within = np.nanpercentile(np.abs(errors), [50, 90]) if np.isfinite(errors).any() else [np.nan, np.nan]
+    some = np.isfinite(errors).any()
+    within = np.nanpercentile(np.abs(errors), [50, 90]) if some else [np.nan, np.nan]
+    mean = float(np.nanmean(errors)) if some else np.nan
     shown = f" {number(POINTS)} of {number(len(truth))} rows are drawn." if len(truth) > POINTS else ""
     against = scatter(
         truth,
@@ -41,7 +43,7 @@ def page(task: Task, predictions: pd.DataFrame) -> Markup:
             figure(
                 spread,
                 f"Errors, with the dotted line at none. Half of them are within {number(float(within[0]))}, "
-                f"nine of ten within {number(float(within[1]))}; the mean is {number(float(np.nanmean(errors)))}.",
+                f"nine of ten within {number(float(within[1]))}; the mean is {number(mean)}.",
             ),
             class_="figures",
         ),

@@ -8,7 +8,7 @@ from typing import Any
 from components.pages.html import ABSENT, Markup, number, section, table, tag
 
 SAID = (
-    "An interval is where the value would lie, at the bar's confidence, on other test rows of the same kind. A loss to "
+    "An interval holds, with the bar's confidence, the value that endless rows of the same kind would give. A loss to "
     "the champion counts if it exceeds the tolerance and is more than chance on these rows."
 )
 WORDS = {True: "pass", False: "fail", None: "not judged"}
@@ -22,6 +22,13 @@ def banner(blessing: Mapping[str, Any]) -> Markup:
         return tag("div", tag("strong", "✓ Blessed"), said, class_="verdict good")
     reasons = tag("ul", *(tag("li", reason) for reason in blessing["reasons"]))
     return tag("div", tag("strong", "✗ Rejected"), reasons, class_="verdict bad")
+
+
+def forced(reason: str) -> Markup:
+    if not reason:
+        return Markup()
+    said = f"This run was to push its model whatever the gate says. The reason given: {reason}"
+    return tag("div", tag("b", "Forced. "), said, class_="notice")
 
 
 def synthetic(statistics: Mapping[str, Any], data: str) -> Markup:
@@ -51,7 +58,7 @@ def gate(blessing: Mapping[str, Any]) -> Markup:
 
 
 def asked(bar: Mapping[str, Any]) -> str:
-    return f"{'≥' if bar['higher_is_better'] else '≤'}\N{NO-BREAK SPACE}{number(bar['bar'])}"
+    return f"{'≥' if bar['higher_is_better'] else '≤'} {number(bar['bar'])}"
 
 
 def interval(ends: Sequence[float] | None) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from components.files import write_bytes
-from pipelines import graph
+from pipelines.kubeflow import check, place
+from pipelines.kubeflow.asked import profile_of
 from tasks import InputError
 
 
 def main(given: argparse.Namespace) -> int:
     if given.output.suffix not in {".yaml", ".yml"}:
         raise InputError(f"A Kubeflow pipeline is a YAML file. Expected a name in .yaml. Received: {given.output}.")
-    write_bytes(given.output.absolute(), graph.compiled(given.image).encode())
+    text = place.compiled(profile_of(given))
+    found = check.findings(text)
+    for finding in found:
+        print(f"{'refused' if finding.refused else 'note'}: {finding.words}", file=sys.stderr)
+    write_bytes(given.output.absolute(), text.encode())
     print(given.output)
-    return 0
+    return 1 if any(finding.refused for finding in found) else 0

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipelines.commands import text
+from components import destination
+from pipelines.commands import text, versions
 from pipelines.local import records
 from tasks import InputError, nearest
 
@@ -19,6 +20,9 @@ def main(given: argparse.Namespace) -> int:
         case "runs":
             found = records.every(given.runs_dir, given.task)
             print(json.dumps(found, indent=1) if given.json else _list(found, given.runs_dir))
+        case "show" if (version := destination.at(given.run)) is not None:
+            told = versions.described(version)
+            print(json.dumps(told, indent=1) if given.json else versions.essentials(told))
         case "show":
             facts = find(given.runs_dir, given.run)
             print(json.dumps(facts, indent=1) if given.json else _essentials(facts, given.runs_dir))

@@ -54,6 +54,8 @@ def pipeline_arguments(given: argparse.Namespace) -> dict[str, Any]:
         "force": given.force or "",
         "publish": not given.no_push,
         "keep": given.keep,
+        "warm_start": getattr(given, "warm_start", False),
+        "analysis": str(given.runs_dir / ".cache" / "analysis"),
     }
 
 
@@ -67,6 +69,8 @@ def as_json(result: Result) -> dict[str, Any]:
         "metrics": facts.get("metrics", {}),
         "blessed": facts.get("blessed"),
         "reasons": facts.get("reasons", []),
+        "warnings": facts.get("warnings", []),
+        "nothing_new": facts.get("nothing_new", False),
         "pushed": facts.get("pushed", ""),
         "report": facts.get("report", ""),
         "error": result.trouble,

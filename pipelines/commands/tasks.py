@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import tasks
-from tasks import METRICS, Task
+from tasks import METRICS, Bar, Task
 
 
 def main(given: argparse.Namespace) -> int:
@@ -22,14 +22,15 @@ def _described(name: str, task: Task) -> dict[str, Any]:
         "about": task.about,
         "models": list(task.models),
         "sources": ["sample", *(["real"] if task.real else []), "your own files"],
-        "gate": [_bar(bar.metric, bar.bar, METRICS[task.kind][bar.metric], bar.tolerance) for bar in task.gate],
+        "gate": [_bar(bar, METRICS[task.kind][bar.metric]) for bar in task.gate],
     }
 
 
-def _bar(metric: str, bar: float, higher_is_better: bool, tolerance: float) -> str:
+def _bar(bar: Bar, higher_is_better: bool) -> str:
     side = "at least" if higher_is_better else "at most"
-    margin = f" by more than {tolerance:g}" if tolerance else ""
-    return f"{metric} {side} {bar:g}, and no worse than the served model{margin}"
+    margin = f" by more than {bar.tolerance:g}" if bar.tolerance else ""
+    each = f", for each {' and '.join(bar.slices)} too" if bar.slices else ""
+    return f"{bar.metric} {side} {bar.bar:g}, and no worse than the served model{margin}{each}"
 
 
 def _text(task: dict[str, Any]) -> str:

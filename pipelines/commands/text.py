@@ -12,6 +12,7 @@ def summary(facts: Mapping[str, Any]) -> str:
     if facts.get("metrics"):
         lines.append(f"  {metrics(facts['metrics'])}")
     lines += [f"  {line}" for line in verdict(facts)]
+    lines += [f"  warning: {sentence}" for sentence in facts.get("warnings", [])]
     if facts.get("report"):
         lines.append(f"  report {facts['report']}")
     if facts.get("data") == "sample":
@@ -21,6 +22,8 @@ def summary(facts: Mapping[str, Any]) -> str:
 
 def verdict(facts: Mapping[str, Any]) -> list[str]:
     """What the gate said and where the model went."""
+    if facts.get("nothing_new"):
+        return [f"nothing new: version {facts['version']} already serves this, from {facts['pushed']}"]
     if facts.get("pushed"):
         forced = [] if facts.get("blessed") else ["pushed by force, past the gate:", *_listed(facts)]
         return [*forced, f"version {facts['version']} is served from {facts['pushed']}"]

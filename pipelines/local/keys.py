@@ -12,6 +12,9 @@ from components import code
 from pipelines.graph import Step
 
 FORMAT = 1
+# `code` is for Kubeflow's cache alone: here the sources themselves are in the key, and can be named. `analysis` is a
+# place where work is kept, which changes no result.
+NOT_IN_KEY = frozenset({"code", "analysis"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +44,7 @@ def ingredients(step: Step, parameters: Mapping[str, Any], artifacts: Mapping[st
         body=hashlib.sha256(f"{step.function}\n{step.source}".encode()).hexdigest(),
         sources=code.sources(*modules(step), f"tasks.{task}"),
         libraries=code.libraries(),
-        parameters=parameters,
+        parameters={name: value for name, value in parameters.items() if name not in NOT_IN_KEY},
         artifacts=artifacts,
         nonce=nonce,
     )

@@ -45,10 +45,14 @@ def _plan(walk: Walk, step: Step) -> Planned:
         if not step.after:
             walk.values.outputs[step.name] = walk.uncached(step)
         return Planned(step.name, "would run", "runs every time")
+    if walk.serving and not step.after <= walk.values.outputs.keys():
+        return Planned(step.name, "not needed", f"version {walk.serving} serves this already")
     if missing := sorted(step.after - walk.values.outputs.keys()):
         return Planned(step.name, "would run", f"unless {' and '.join(missing)} put out the same as before")
     made_of = walk.made_of(step)
     entry, damage = walk.cache.check(made_of.key)
+    if entry is None and walk.serving:
+        return Planned(step.name, "not needed", f"version {walk.serving} serves this already")
     if entry is None:
         before = walk.cache.earlier(made_of.task, step.name)
         return Planned(step.name, "would run", damage or "; ".join(changes(before, made_of)) or "its result is gone")

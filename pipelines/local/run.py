@@ -65,7 +65,7 @@ def run(
         if error.failure.wrong_input and len(record.facts["steps"]) == 1:
             record.discard()  # nothing has begun, so there is nothing to keep
             return Result({**record.facts, "run": ""}, WRONG_INPUT, error.failure.message)
-        trouble = f"{error}\nIts log: {error.log}"
+        trouble = f"{error}\nIts log: {error.log}{_report_left(graph, record, error.step)}"
         return Result(record.facts, WRONG_INPUT if error.failure.wrong_input else FAILED, trouble)
     except KeyboardInterrupt:
         status = "interrupted"
@@ -85,6 +85,7 @@ def _conclude(graph: Graph, outputs: Mapping[str, Outputs], record: Record) -> N
     artifacts = {
         schema: outputs[step.name].artifacts[name]
         for step in graph.steps
+        if step.name in outputs
         for name, schema in step.output_artifacts.items()
     }
     said = {name: output.parameters for name, output in outputs.items()}
@@ -95,7 +96,12 @@ def _conclude(graph: Graph, outputs: Mapping[str, Outputs], record: Record) -> N
         report = record.path.parent / artifacts["system.HTML"].path
         publish(report, record.path / "report.html")
         record.facts["report"] = str(record.path / "report.html")
+    serving, given = resolved.get("serving", 0), record.facts["parameters"]
+    if serving and "push" not in outputs:  # the walk has ended early
+        pushed = {"version": serving, "pushed": f"{given['destination']}/{given['task']}/{serving}"}
     record.update(
+        nothing_new=bool(serving) and pushed.get("version") == serving,
+        warnings=_warnings(outputs, record),
         model=resolved.get("model", record.facts["model"]),
         resolved=resolved.get("parameters", {}),
         blessed=evaluated.get("blessed"),
@@ -108,6 +114,32 @@ def _conclude(graph: Graph, outputs: Mapping[str, Outputs], record: Record) -> N
             for name, artifact in output.artifacts.items()
         },
     )
+
+
+def _warnings(outputs: Mapping[str, Outputs], record: Record) -> list[str]:
+    """What validation found worth knowing, such as drift."""
+    found = outputs["validate"].artifacts.get("anomalies") if "validate" in outputs else None
+    if found is None:
+        return []
+    anomalies = read_json(record.path.parent / found.path)
+    return [
+        f"{each['column']}{': ' if each['column'] else ''}{each['what']}. Expected {each['expected']}. "
+        f"Received: {each['received']}."
+        for each in anomalies
+        if each["severity"] == "warning"
+    ]
+
+
+def _report_left(graph: Graph, record: Record, failed: str) -> str:
+    """A step may have written its report and failed on what is in it; the end of the sentence that tells."""
+    step = next(step for step in graph.steps if step.name == failed)
+    for name, schema in step.output_artifacts.items():
+        report = record.path / failed / name
+        if schema == "system.HTML" and report.is_file():
+            publish(report, record.path / "report.html")
+            record.facts["report"] = str(record.path / "report.html")
+            return f"\nIts report: {record.facts['report']}"
+    return ""
 
 
 def _cleared(facts: Mapping[str, Any]) -> bool:

@@ -59,12 +59,21 @@ class Walk:
         """All steps' outputs. Whatever happens, no process of ours is left afterwards."""
         try:
             for step in self.graph.steps:
+                if step.cached and self.serving and self.cache.check(self.made_of(step).key)[0] is None:
+                    break  # what is kept here is gone, and what it came to is served
                 self.values.outputs[step.name] = self._cached(step) if step.cached else self.uncached(step)
             return self.values.outputs
         finally:
             self.display.clear()
             if not self.shared:
                 self.server.stop()
+
+    @property
+    def serving(self) -> int:
+        """The version that a step has found to serve what this run would come to; 0 if it must be gone through with."""
+        found = [output.parameters.get("serving", 0) for output in self.values.outputs.values()]
+        wanted = bool(self.nonce) or not self.values.arguments.get("publish", True)
+        return 0 if wanted else max(found, default=0)
 
     def uncached(self, step: Step) -> Outputs:
         (self.record.path / step.name).mkdir()

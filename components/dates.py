@@ -1,0 +1,54 @@
+"""{date} and {previous_date} in the data of a run that comes again and again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from components import cron
+from components.progress import say
+from tasks import InputError
+
+DATE, PREVIOUS = "{date}", "{previous_date}"
+CATCHUP = "catchup"
+
+
+def filled(data: str, *, scheduled: str, schedule: str, timezone: str, now: datetime | None = None) -> str:
+    """The data of the day for which the run is: its scheduled day if it has one, else today."""
+    if DATE not in data and PREVIOUS not in data:
+        return data
+    due = moment(scheduled, schedule, now or datetime.now(UTC))
+    day = due.astimezone(zone(timezone) if timezone else None).date()
+    done = data.replace(DATE, day.isoformat()).replace(PREVIOUS, (day - timedelta(days=1)).isoformat())
+    say(f"the data of this run: {done}")
+    return done
+
+
+def moment(scheduled: str, schedule: str, now: datetime) -> datetime:
+    """When the run was due.
+
+    Kubeflow backends before mid-2026 leave the scheduled time empty or unfilled. Without catching up a run is always
+    that of the newest time that has come due, which the schedule itself tells.
+    """
+    if scheduled and "{{" not in scheduled:
+        try:
+            found = datetime.fromisoformat(scheduled)
+        except ValueError:
+            raise InputError(f"The scheduled time must be in ISO 8601. Received: {scheduled!r}.") from None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    if schedule == CATCHUP:
+        raise InputError(
+            f"This Kubeflow backend does not say for when a run was scheduled, so {DATE} cannot be filled in a run that "
+            "may be catching up. Schedule it without --catchup, or upgrade the backend."
+        )
+    if not schedule:
+        return now
+    fields, _, where = schedule.rpartition(" ")
+    return cron.parse(fields).before(now, zone(where))
+
+
+def zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise InputError(f"Expected a time zone by its IANA name, such as Europe/Berlin. Received: {name!r}.") from None

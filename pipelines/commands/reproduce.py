@@ -1,0 +1,158 @@
+"""`sluice reproduce`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components import destination
+from components.files import read_json
+from components.provenance import git_revision, library_versions
+from pipelines import graph
+from pipelines.commands import text
+from pipelines.commands.history import find
+from pipelines.graph import RUN_NAME
+from pipelines.local.run import FAILED, run
+from tasks import InputError
+
+PAPERS = {
+    "blessing": "evaluate/blessing",
+    "statistics": "ingest/statistics",
+    "rehearsal": "rehearse/rehearsal",
+}
+SETTINGS = ("train.", "model.", "preprocess.")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a run was made of, and what came of it."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    resolved: Mapping[str, str]
+    versions: Mapping[str, str]
+    git: str
+    papers: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One number, then and now."""
+
+    what: str
+    then: Any
+    now: Any
+
+    @property
+    def same(self) -> bool:
+        return bool(self.then == self.now)
+
+
+def main(given: argparse.Namespace) -> int:
+    version = destination.at(given.run)
+    origin = of_version(version) if version else of_run(find(given.runs_dir, given.run))
+    for warning in warnings(origin):
+        print(f"sluice: {warning}", file=sys.stderr)
+    place = given.runs_dir / RUN_NAME / "serving"
+    result = run(graph.training(), {**origin.arguments, "destination": str(place)}, given.runs_dir, use_cache=False)
+    if result.trouble:
+        print(f"sluice: {result.trouble}", file=sys.stderr)
+        return result.status
+    again = of_run(result.facts)
+    for name, what in {"snapshot": "data source is", "code": "code that the steps run, or a library, is"}.items():
+        if origin.resolved.get(name) != again.resolved.get(name):
+            print(f"sluice: the {what} not as it was then.", file=sys.stderr)
+    compared = list(differences(numbers(origin.papers), numbers(again.papers)))
+    print(_as_json(origin, again, compared) if given.json else _text(origin, again, compared))
+    return 0 if all(each.same for each in compared) else FAILED
+
+
+def of_version(version: destination.Version) -> Origin:
+    """From what lies in the version's directory."""
+    about = version.provenance
+    if not about.get("parameters"):
+        raise InputError(f"{str(version.path)!r} has no provenance: nobody knows how to make it again.")
+    papers = {name: destination.paper(version, f"{name}.json") or {} for name in PAPERS}
+    parameters = about["parameters"]
+    arguments = {name: parameters[name] for name in ("task", "model", "data", "data_dir")}
+    arguments["seed"] = int(parameters["seed"])
+    arguments["overrides"] = {name: value for name, value in parameters.items() if name.startswith(SETTINGS)}
+    return Origin(str(version.path), arguments, parameters, about.get("versions", {}), about.get("git", ""), papers)
+
+
+def of_run(facts: Mapping[str, Any]) -> Origin:
+    """From a run's record and what its steps put out."""
+    name, artifacts = str(facts["run"]), facts.get("artifacts", {})
+    missing = [key for key in PAPERS.values() if not Path(artifacts.get(key, "")).exists() or key not in artifacts]
+    if missing:
+        raise InputError(
+            f"The run {name} cannot be compared with: it has no {', '.join(missing)}. Expected a run that came to its "
+            "end and whose outputs are still there."
+        )
+    papers = {paper: read_json(_document(Path(artifacts[key]))) for paper, key in PAPERS.items()}
+    given, resolved = facts["parameters"], facts.get("resolved", {})
+    kept = ("task", "data", "data_dir", "seed", "overrides", "beam_args")
+    arguments = {name: given[name] for name in kept if name in given}
+    # As resolved: what a day stood for then, not what it would stand for now.
+    arguments |= {"model": facts["model"], "data": resolved.get("data", given["data"])}
+    return Origin(name, arguments, resolved, facts.get("versions", {}), facts.get("git", ""), papers)
+
+
+def _document(path: Path) -> Path:
+    return path / "rehearsal.json" if path.is_dir() else path
+
+
+def warnings(origin: Origin) -> Iterator[str]:
+    """What is not as it was then, before anything runs."""
+    now = library_versions()
+    changed = [f"{n} {v} then, {now.get(n, 'none')} now" for n, v in origin.versions.items() if now.get(n) != v]
+    if changed:
+        yield f"other libraries than then: {'; '.join(changed)}."
+    if start := origin.resolved.get("warm_start"):
+        yield f"it started from the weights of {start.partition('#')[0]}, but is made again from fresh ones."
+    if origin.git != (revision := git_revision()):
+        yield f"other code than then: {origin.git or 'no revision'} then, {revision or 'no revision'} now."
+
+
+def numbers(papers: Mapping[str, Any]) -> dict[str, Any]:
+    """All that two runs are compared by."""
+    statistics, blessing, rehearsal = papers["statistics"], papers["blessing"], papers["rehearsal"]
+    found = {"data fingerprint": statistics.get("fingerprint")}
+    found |= {f"{split} rows": count for split, count in statistics.get("rows", {}).items()}
+    found["rows set aside"] = statistics.get("rejected", {}).get("count", 0)
+    found |= dict(blessing.get("metrics", {}))
+    for column, values in blessing.get("slices", {}).items():
+        for value, measured in values.items():
+            found |= {f"{name} ({column}: {value})": number for name, number in measured.items()}
+    predictions = rehearsal.get("predictions", {})
+    found |= {"predictions": predictions.get("rows"), "predictions' sha256": predictions.get("sha256")}
+    return found
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Compared]:
+    for name in dict.fromkeys([*then, *now]):
+        yield Compared(name, then.get(name), now.get(name))
+
+
+def _text(origin: Origin, again: Origin, compared: list[Compared]) -> str:
+    rows = [["", "THEN", "NOW", ""]]
+    rows += [[each.what, _short(each.then), _short(each.now), "same" if each.same else "DIFFERS"] for each in compared]
+    same = sum(each.same for each in compared)
+    verdict = f"{again.name} is the same as {origin.name}" if same == len(compared) else "not the same"
+    return f"{text.table(rows)}\n{verdict}: {same} of {len(compared)} numbers are equal."
+
+
+def _as_json(origin: Origin, again: Origin, compared: list[Compared]) -> str:
+    listed = [{"what": each.what, "then": each.then, "now": each.now, "same": each.same} for each in compared]
+    same = all(each.same for each in compared)
+    return json.dumps({"run": again.name, "of": origin.name, "same": same, "numbers": listed}, indent=1)
+
+
+def _short(value: Any) -> str:
+    """Every digit of a number; the beginning of a hash."""
+    return value[:16] if isinstance(value, str) else "—" if value is None else repr(value)

@@ -1,0 +1,126 @@
+"""`sluice schedule`, `sluice schedules` and `sluice unschedule`."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from components import cron, dates
+from pipelines.commands import text
+from pipelines.kubeflow import asked, connect, recurring, zones
+from pipelines.kubeflow.recurring import Plan
+from tasks import InputError, nearest
+
+SHOWN = 5
+
+
+def main(given: argparse.Namespace) -> int:
+    match given.action:
+        case "schedule":
+            return _schedule(given)
+        case "schedules":
+            return _list(given)
+        case _:
+            return _remove(given)
+
+
+def _schedule(given: argparse.Namespace) -> int:
+    chosen = asked.profile_of(given)
+    here, there = dates.zone(given.timezone), dates.zone(given.server_timezone)
+    now = datetime.now(UTC)
+    wanted = cron.parse(given.cron)
+    on_server = zones.moved(wanted, zones.ahead(now, there, here))
+    parameters = asked.parameters(given, chosen) | {
+        "schedule": dates.CATCHUP if given.catchup else f"{on_server} {given.server_timezone}",
+        "timezone": given.timezone,
+    }
+    coming = list(itertools.islice(on_server.after(now, there), SHOWN))
+    _announce(coming, here, given, _change(now, here, there))
+    cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
+    name = given.name or given.task
+    plan = Plan(
+        name=name, about=f"sluice schedule {given.task}: {given.cron} {given.timezone}", cron=str(on_server),
+        enabled=not given.disabled, catchup=given.catchup, concluding=given.fail_when_rejected,
+    )  # fmt: skip
+    made, replaced = recurring.replace(cluster, chosen, parameters, plan)
+    url = cluster.schedule_url(made)
+    if given.json:
+        times = [due.astimezone(here).isoformat() for due in coming]
+        print(json.dumps({"name": name, "id": made, "url": url, "cron": plan.cron, "next": times}, indent=1))
+    else:
+        print(f"{name}: {'replaced' if replaced else 'scheduled'}\n{url}")
+    return 0
+
+
+def _announce(coming: list[datetime], here: tzinfo, given: argparse.Namespace, change: str) -> None:
+    print(f"The next {SHOWN} times, in {given.timezone}:", file=sys.stderr)
+    for due in coming:
+        print(f"  {due.astimezone(here):%a %Y-%m-%d %H:%M:%S %z}", file=sys.stderr)
+    if change:
+        print(f"note: {change}", file=sys.stderr)
+
+
+def _change(now: datetime, here: tzinfo, there: tzinfo) -> str:
+    """A word about summer time, where one of the two zones has it."""
+    when = zones.next_change(now, there, here)
+    if when is None:
+        return ""
+    later = zones.ahead(now, there, here) - zones.ahead(when, there, here)
+    way = f"{abs(later)} minutes {'later' if later > 0 else 'earlier'}"
+    return (
+        f"Kubeflow's clock is that of its server ({there}), and {here} changes against it by {when:%Y-%m-%d}: from then on "
+        f"the runs come {way} by {here}. Give the same command again then, and they come at the time you said."
+    )
+
+
+def _list(given: argparse.Namespace) -> int:
+    _, found = _found(given)
+    rows = [_row(each) for each in found]
+    if given.json:
+        print(json.dumps(rows, indent=1))
+    elif not rows:
+        print("No schedules yet; `sluice schedule TASK --cron ...` makes one.")
+    else:
+        shown = ("name", "task", "cron", "state", "data", "destination")
+        print(text.table([[word.upper() for word in shown], *([str(row[word]) for word in shown] for row in rows)]))
+    return 0
+
+
+def _row(each: Any) -> dict[str, Any]:
+    parameters = each.runtime_config.parameters
+    schedule = each.trigger and each.trigger.cron_schedule
+    return {
+        "name": each.display_name, "id": each.recurring_run_id, "task": parameters.get("task"),
+        "cron": schedule.cron if schedule else "", "timezone": parameters.get("timezone", ""),
+        "state": _state(each),
+        "data": parameters.get("data"), "destination": parameters.get("destination"),
+    }  # fmt: skip
+
+
+def _state(each: Any) -> str:
+    return "disabled" if "DISABLE" in (each.status or each.mode or "") else "enabled"
+
+
+def _remove(given: argparse.Namespace) -> int:
+    cluster, found = _found(given)
+    named = [each for each in found if each.display_name == given.name]
+    if not named:
+        known = sorted({each.display_name for each in found})
+        hint = nearest(given.name, known) if known else " There are none."
+        raise InputError(f"There is no schedule {given.name!r} at {cluster.host}.{hint}")
+    for each in named:
+        recurring.remove(cluster, each.recurring_run_id)
+    print(f"{given.name}: removed")
+    return 0
+
+
+def _found(given: argparse.Namespace) -> tuple[connect.Cluster, list[Any]]:
+    chosen = asked.profile_of(given)
+    cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
+    return cluster, recurring.ours(cluster)
+
+

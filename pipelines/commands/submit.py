@@ -1,0 +1,101 @@
+"""`sluice submit`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from pipelines.kubeflow import asked, check, connect, follow
+from pipelines.kubeflow.connect import Cluster, Unreachable
+from pipelines.kubeflow.follow import DONE, FAILED, REJECTED, WRONG_INPUT, Seen
+from pipelines.kubeflow.profile import Profile
+
+INTERRUPTED = 130
+
+
+def main(given: argparse.Namespace) -> int:
+    chosen = asked.profile_of(given)
+    parameters = asked.parameters(given, chosen)
+    cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
+    name = asked.name_of(parameters)
+    run_id = start(cluster, chosen, parameters, name, waiting=given.wait)
+    url = cluster.run_url(run_id)
+    facts = {"run": name, "run_id": run_id, "url": url, "task": given.task, "model": parameters["model"],
+             "data": parameters["data"]}  # fmt: skip
+    if not given.json:
+        print(f"{name}\nrun {run_id}\n{url}", flush=True)
+    if not given.wait:
+        if given.json:
+            print(json.dumps({**facts, "steps": []}, indent=1))
+        return DONE
+    try:
+        seen = follow.follow(cluster, run_id, _steps(), _say, given.every)
+    except KeyboardInterrupt:
+        print(f"sluice: no longer waiting; the run goes on: {url}", file=sys.stderr)
+        return INTERRUPTED
+    if given.json:
+        print(json.dumps({**facts, **_outcome(seen, parameters)}, indent=1))
+    return _end(seen, url)
+
+
+def start(cluster: Cluster, chosen: Profile, parameters: dict[str, Any], name: str, *, waiting: bool) -> str:
+    """The id of the new run. Where an answer is lost on its way, the run is looked for by its name."""
+    with asked.package(chosen, parameters, concluding=waiting) as path:
+        _tell_findings(path)
+        with cluster.spoken("making the experiment"):
+            experiment = cluster.client.create_experiment(parameters["task"], namespace=cluster.namespace or None)
+        try:
+            with cluster.spoken("starting the run"):
+                run = cluster.client.run_pipeline(
+                    experiment.experiment_id, name, pipeline_package_path=path, params=parameters,
+                    pipeline_root=chosen.pipeline_root or None, service_account=chosen.service_account or None,
+                )  # fmt: skip
+            return str(run.run_id)
+        except Unreachable:
+            if found := _started(cluster, experiment.experiment_id, name):
+                return found
+            raise
+
+
+def _started(cluster: Cluster, experiment_id: str, name: str) -> str:
+    with cluster.spoken("looking for the run"):
+        listed = cluster.client.list_runs(experiment_id=experiment_id, sort_by="created_at desc", page_size=20)
+    return next((str(run.run_id) for run in listed.runs or [] if run.display_name == name), "")
+
+
+def _tell_findings(path: str) -> None:
+    with open(path) as file:  # noqa: PTH123
+        for finding in check.findings(file.read()):
+            _say(f"{'refused' if finding.refused else 'note'}: {finding.words}")
+
+
+def _steps() -> list[str]:
+    from pipelines import graph
+
+    return [*(step.name for step in graph.training().steps), follow.CONCLUDE]
+
+
+def _outcome(seen: Seen, parameters: dict[str, Any]) -> dict[str, Any]:
+    """As a local run has it, as far as the backend tells: it shows states, not what steps put out."""
+    judged = {DONE: None if parameters["force"] else True, REJECTED: False}.get(seen.status)
+    steps = [step for step in seen.steps.values() if step["name"] != follow.CONCLUDE]
+    return {"state": seen.state, "steps": steps, "blessed": judged}
+
+
+def _end(seen: Seen, url: str) -> int:
+    match seen.status:
+        case 0:
+            return DONE
+        case 3:
+            _say(f"sluice: the gate rejected the model; nothing was pushed. Its reasons are in evaluate's verdict: {url}")
+            return REJECTED
+    failed = [name for name, step in seen.steps.items() if step["status"] == "failed"]
+    what = f"The step {' and '.join(failed)} failed" if failed else f"The run ended as {seen.state.lower()}"
+    _say(f"sluice: {what}. Its log is at {url}")
+    return WRONG_INPUT if seen.status == WRONG_INPUT else FAILED
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

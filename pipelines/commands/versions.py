@@ -1,0 +1,154 @@
+"""`sluice versions`, `sluice rollback`, `sluice release`, and `sluice show` of a pushed version."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import tasks
+from components import card, destination
+from components.destination import Version
+from pipelines.commands import text
+from tasks import InputError, nearest
+
+PAPERS = ("blessing", "statistics", "rehearsal")
+
+
+def main(given: argparse.Namespace) -> int:
+    if given.task not in tasks.names():
+        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    serving = str(given.serving_dir)
+    match given.action:
+        case "versions":
+            found = destination.versions(serving, given.task)
+            listed = [_facts(version, found, serving) for version in found]
+            print(json.dumps(listed, indent=1) if given.json else _table(listed, given.task, serving))
+        case "rollback":
+            version = destination.rollback(serving, given.task, given.version)
+            print(f"version {version.number}, a copy of version {given.version}, is served from {version.path}")
+            print(f"Retraining pushes nothing from now on. To let it again: sluice release {given.task}")
+        case _:
+            version = destination.release(serving, given.task)
+            print(f"Models that clear the gate may take the place of version {version.number} again.")
+    return 0
+
+
+def _facts(version: Version, known: Sequence[Version], serving: str) -> dict[str, Any]:
+    """One version, as scripts read it."""
+    about = version.provenance
+    withdrawn = [other.number for other in known if version.number in (other.provenance.get("withdrawn") or [])]
+    parameters = about.get("parameters", {})
+    return {
+        "version": version.number,
+        "serving": version is known[-1],
+        "held": version is known[-1] and destination.is_held(serving, parameters.get("task", ""), version),
+        "pushed_at": about.get("pushed_at", ""),
+        "run": about.get("run", ""),
+        "model": about.get("model", ""),
+        "metrics": about.get("metrics", {}),
+        "data": parameters.get("data", ""),
+        "fingerprint": about.get("fingerprint", ""),
+        "force": about.get("force", ""),
+        "copied_from": version.copied_from or None,
+        "withdrawn_by": withdrawn[0] if withdrawn else None,
+        "path": str(version.path),
+        "provenance": about,
+    }
+
+
+def _table(listed: Sequence[dict[str, Any]], task: str, serving: str) -> str:
+    if not listed:
+        return f"No version of {task} in {serving} yet."
+    rows = [["VERSION", "PUSHED", "RUN", "MODEL", "DATA", "METRICS", ""]]
+    for facts in listed:
+        notes = [
+            "serving" if facts["serving"] else "",
+            f"copy of {facts['copied_from']}" if facts["copied_from"] else "",
+            "holds retraining back" if facts["held"] else "",
+            f"withdrawn by {facts['withdrawn_by']}" if facts["withdrawn_by"] else "",
+            f"forced: {facts['force']}" if facts["force"] else "",
+        ]
+        data = f"{facts['data']} {facts['fingerprint'][:8]}".strip()
+        words = (_moment(facts["pushed_at"]), facts["run"], facts["model"], data, text.metrics(facts["metrics"]))
+        rows.append([str(facts["version"]), *map(str, words), ", ".join(filter(None, notes))])
+    return text.table(rows)
+
+
+def described(version: Version) -> dict[str, Any]:
+    """All that a version's own directory tells."""
+    papers = {name: destination.paper(version, f"{name}.json") for name in PAPERS}
+    return {"version": version.number, "path": str(version.path), "provenance": version.provenance, **papers}
+
+
+def essentials(facts: dict[str, Any]) -> str:
+    """The same to read."""
+    about, blessing = facts["provenance"], facts["blessing"] or {}
+    if not about:
+        return f"{facts['path']} was not pushed by Sluice: it has no provenance."
+    rows = about.get("rows", {})
+    lines = [text.table([(name, str(value)) for name, value in _origin(facts).items() if value not in ("", None)])]
+    counted = ", ".join(f"{count:,} {split}" for split, count in card.by_split(rows).items())
+    lines.append(f"data       {_source(about)}: {counted}; {about.get('rejected', 0):,} set aside")
+    lines.append(f"           fingerprint {about.get('fingerprint', '')}")
+    lines.append(f"metrics    {text.metrics(about.get('metrics', {}))}")
+    lines += ["gate", *(f"  {line}" for line in text.table(_bars(blessing)).splitlines())]
+    lines += [f"  - {reason}" for reason in about.get("reasons", [])]
+    lines += _rehearsed(facts["rehearsal"] or {})
+    versions = about.get("versions", {})
+    lines.append(f"libraries  {', '.join(f'{name} {version}' for name, version in versions.items())}")
+    return "\n".join(lines)
+
+
+def _origin(facts: dict[str, Any]) -> dict[str, Any]:
+    about = facts["provenance"]
+    champion = str(about.get("champion") or "")
+    settings = {k: v for k, v in about.get("parameters", {}).items() if k not in {"task", "model", "code", "snapshot"}}
+    return {
+        "version": f"{facts['version']} in {facts['path']}",
+        "run": about.get("run"),
+        "pushed": _moment(about.get("pushed_at", "")),
+        "copy of": about.get("copied_from"),
+        "git": about.get("git") or "not in a repository",
+        "task": about.get("task"),
+        "model": f"{about.get('model')} {about.get('model_sha256', '')}",
+        **settings,
+        "champion": f"version {champion.partition(':')[0]}" if champion else "none",
+        "forced": about.get("force"),
+    }
+
+
+def _source(about: dict[str, Any]) -> str:
+    kind = about.get("source", {}).get("kind", about.get("parameters", {}).get("data", ""))
+    return card.SOURCES.get(str(kind), str(kind))
+
+
+def _bars(blessing: dict[str, Any]) -> list[tuple[str, ...]]:
+    words = {True: "pass", False: "fail", None: "not judged"}
+    return [
+        (
+            f"{bar['metric']} {bar.get('where', '')}".strip(),
+            f"{'≥' if bar['higher_is_better'] else '≤'} {card.figure(bar['bar'])}",
+            card.figure(bar["value"]),
+            card.interval(bar),
+            f"champion {card.figure(bar['champion'])}",
+            words[bar["passed"]],
+        )
+        for bar in blessing.get("bars", [])
+    ] or [("none",)]
+
+
+def _rehearsed(rehearsal: dict[str, Any]) -> list[str]:
+    if not rehearsal:
+        return []
+    timed = [
+        f"{int(size):,} rows in {found['p50_ms']:.3g} ms (p99 {found['p99_ms']:.3g})"
+        for size, found in rehearsal.get("latency", {}).items()
+    ]
+    verdict = "passed" if rehearsal.get("passed") else "failed"
+    return [f"serving    check {verdict}; {', '.join(timed)}"]
+
+
+def _moment(written: str) -> str:
+    return written[:16].replace("T", " ")

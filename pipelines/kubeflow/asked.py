@@ -1,0 +1,116 @@
+"""What was typed for a cluster: the pipeline's parameters, the profile, and the compiled pipeline."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import tasks
+from components import resolve, settings
+from pipelines import graph
+from pipelines.kubeflow import place, profile
+from pipelines.kubeflow.profile import Profile
+from tasks import InputError, nearest
+
+LONGEST = 100
+
+
+def profile_of(given: argparse.Namespace) -> Profile:
+    """The profile with the flags over it."""
+    flags = {name: getattr(given, name, None) for name in (
+        "host", "namespace", "destination", "service_account", "image", "gpus", "gpu_type", "shm", "pipeline_root",
+    )}  # fmt: skip
+    flags |= {
+        "tolerations": given.toleration,
+        "gpu_tolerations": given.gpu_toleration,
+        "volumes": given.volume,
+        "node_selector": dict(_pair(word, "--node-selector") for word in given.node_selector),
+        "gpu_node_selector": dict(_pair(word, "--gpu-node-selector") for word in given.gpu_node_selector),
+        "env": dict(_pair(word, "--env") for word in given.env),
+        "secrets": _secrets(given.secret),
+    }
+    return profile.load(given.profile, **{name: value for name, value in flags.items() if value not in ([], {})})
+
+
+def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
+    """The pipeline's parameters, with all checked that can be checked from here."""
+    if given.task not in tasks.names():
+        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    if given.force is not None and not given.force.strip():
+        raise InputError("--force needs a reason, which is kept with the pushed model. Received: an empty one.")
+    overrides = dict(_pair(word, "--set") for word in given.overrides)
+    task = tasks.get(given.task)
+    settings.check_overrides(task, resolve.model_name(task, given.task, given.model), overrides)
+    if not 0 <= given.seed < 2**32:
+        raise InputError(f"The seed must be an integer from 0 to {2**32 - 1}. Received: {given.seed}.")
+    if not chosen.destination:
+        raise InputError("Expected --destination, or destination in the profile: a bucket's URL or a mounted path.")
+    asked = {
+        "task": given.task,
+        "model": given.model,
+        "data": given.data if given.data in {"sample", "real"} else _on_cluster(given.data, "--data"),
+        "data_dir": _on_cluster(given.data_dir, "--data-dir") if given.data_dir else "",
+        "destination": _on_cluster(chosen.destination, "--destination"),
+        "seed": given.seed,
+        "overrides": overrides,
+        "beam_args": given.beam,
+        "force": given.force or "",
+        "publish": not given.no_push,
+        "keep": given.keep,
+        "warm_start": given.warm_start,
+        # Beside the tasks' folders, where no server looks for versions.
+        "analysis": f"{chosen.destination.rstrip('/')}/.analysis",
+    }
+    if given.keep < 0:
+        raise InputError(f"--keep takes a number of versions, 0 for all. Received: {given.keep}.")
+    return graph.training().arguments(asked)
+
+
+def name_of(asked: dict[str, Any]) -> str:
+    """What a run is, for the lists of Kubeflow's pages: unique to the second."""
+    task = tasks.get(asked["task"])
+    data = asked["data"].rstrip("/").rpartition("/")[2]
+    words = [asked["task"], asked["model"] or task.default_model, "on", data]
+    return f"{' '.join(words)[:LONGEST]} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+@contextmanager
+def package(chosen: Profile, asked: dict[str, Any], *, concluding: bool) -> Iterator[str]:
+    """The compiled pipeline as a file, as KFP's client takes it."""
+    labels = {"sluice/task": asked["task"], "sluice/model": asked["model"] or tasks.get(asked["task"]).default_model}
+    with TemporaryDirectory(prefix="sluice-") as folder:
+        path = Path(folder) / "pipeline.yaml"
+        path.write_text(place.compiled(chosen, concluding=concluding, labels=labels))
+        yield str(path)
+
+
+def _on_cluster(words: str, what: str) -> str:
+    if "://" in words or words.startswith("/"):
+        return words
+    raise InputError(
+        f"{what} must be a URL such as s3://bucket/cars or an absolute path that is mounted there: the cluster does not "
+        f"see this machine's files. Received: {words!r}."
+    )
+
+
+def _pair(word: str, flag: str) -> tuple[str, str]:
+    key, equals, value = word.partition("=")
+    if not key or not equals:
+        raise InputError(f"{flag} takes KEY=VALUE. Received: {word!r}.")
+    return key, value
+
+
+def _secrets(words: list[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for word in words:
+        name, colon, pair = word.partition(":")
+        key, equals, variable = pair.partition("=")
+        if not (name and colon and key and equals and variable):
+            raise InputError(f"--secret takes NAME:KEY=VARIABLE, never the secret itself. Received: {word!r}.")
+        found.setdefault(name, {})[key] = variable
+    return found

@@ -1,0 +1,117 @@
+"""What the open-source Kubeflow Pipelines backend is known to refuse or to ignore in a compiled pipeline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+SCHEMA = "2.1.0"
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+# Argo keeps a workflow in one Kubernetes object, which etcd limits to 1.5 MiB, with its state beside it.
+LARGEST = 1_000_000
+MACRO = re.compile(r"\[\[(ScheduledTime|CurrentTime|Index|RunUUID)[^\]]*\]\]")
+UNFILLED = ("{{$.pipeline_root}}",)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Refused: the backend does not run it. Otherwise it runs, but not as one might expect."""
+
+    refused: bool
+    words: str
+
+
+def findings(text: str) -> list[Finding]:
+    """The trouble to come with this pipeline.yaml."""
+    documents = [document for document in yaml.safe_load_all(text) if document]
+    spec = next((document for document in documents if "pipelineInfo" in document), None)
+    if spec is None:
+        return [Finding(True, "It has no pipeline: expected a document with pipelineInfo.")]
+    platform = next((document for document in documents if "platforms" in document), {})
+    places = platform.get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {})
+    found = [*_whole(spec, text), *(finding for step in _steps(spec) for finding in _step(step, places))]
+    return sorted(dict.fromkeys(found), key=lambda finding: not finding.refused)
+
+
+@dataclass(frozen=True)
+class _Step:
+    name: str
+    task: Mapping[str, Any]
+    component: Mapping[str, Any]
+    label: str
+    executor: Mapping[str, Any]
+
+
+def _steps(spec: Mapping[str, Any]) -> Iterator[_Step]:
+    executors = spec.get("deploymentSpec", {}).get("executors", {})
+    components = spec.get("components", {})
+    for dag in (spec.get("root", {}), *components.values()):
+        for name, task in dag.get("dag", {}).get("tasks", {}).items():
+            component = components.get(task.get("componentRef", {}).get("name"), {})
+            label = component.get("executorLabel", "")
+            yield _Step(name, task, component, label, executors.get(label, {}))
+
+
+def _whole(spec: Mapping[str, Any], text: str) -> Iterator[Finding]:
+    if (version := spec.get("schemaVersion")) != SCHEMA:
+        yield Finding(True, f"The backend reads the schema {SCHEMA}. Received: {version}.")
+    if not NAME.fullmatch(name := spec["pipelineInfo"].get("name", "")):
+        yield Finding(True, f"A pipeline's name is of lower-case letters, digits, - and dots. Received: {name!r}.")
+    if len(text) > LARGEST:
+        yield Finding(True, f"It has {len(text):,} characters; above {LARGEST:,} Kubernetes does not keep the workflow.")
+
+
+def _step(step: _Step, places: Mapping[str, Any]) -> Iterator[Finding]:
+    yield from _unsupported(step)
+    yield from _values(step)
+    if "container" in step.executor:
+        yield from _container(step, places.get(step.label, {}))
+
+
+def _unsupported(step: _Step) -> Iterator[Finding]:
+    if "resolver" in step.executor:
+        yield Finding(True, f"{step.name} is a resolver, which the backend does not implement.")
+    if "customJob" in step.executor:
+        yield Finding(True, f"{step.name} is a custom job, which exists on Google Cloud only.")
+    if "importer" in step.executor and step.task.get("triggerPolicy", {}).get("condition"):
+        yield Finding(True, f"{step.name} is an importer under a condition, which the backend refuses.")
+    if "artifactIterator" in step.task:
+        yield Finding(True, f"{step.name} loops over artifacts, which the backend does not implement.")
+    shown = step.task.get("taskInfo", {})
+    if shown.get("name", step.name) != step.name:
+        yield Finding(False, f"{step.name} has a display name; backends before 2.6 do not find its outputs then.")
+
+
+def _values(step: _Step) -> Iterator[Finding]:
+    given = step.task.get("inputs", {}).get("parameters", {})
+    for name, source in given.items():
+        constant = source.get("runtimeValue", {}).get("constant")
+        if isinstance(constant, str) and (MACRO.search(constant) or any(word in constant for word in UNFILLED)):
+            yield Finding(False, f"{step.name}'s {name} is {constant!r}, which the backend leaves as it stands.")
+    if step.task.get("cachingOptions", {}).get("enableCache") and "code" not in given and "container" in step.executor:
+        yield Finding(False, f"{step.name} is cached without a hash of its code: a moved image tag would go unnoticed.")
+
+
+def _container(step: _Step, place: Mapping[str, Any]) -> Iterator[Finding]:
+    container = step.executor["container"]
+    if "/" not in (image := container.get("image", "")):
+        yield Finding(False, f"The image {image} names no registry: nodes must have it already, or give --image.")
+    if "lifecycle" in container:
+        yield Finding(False, f"{step.name} has a lifecycle hook, which the backend ignores.")
+    resources = container.get("resources", {})
+    accelerator = resources.get("accelerator")
+    if accelerator is None:
+        return
+    if not accelerator.get("type") and not accelerator.get("resourceType"):
+        yield Finding(False, f"{step.name} asks for accelerators of no type, which the backend ignores.")
+    elif not place.get("tolerations"):
+        kind = accelerator.get("resourceType") or accelerator["type"]
+        yield Finding(
+            False,
+            f"{step.name} asks for {kind} without a toleration: where nodes with GPUs are tainted, it waits for ever. "
+            f"Give --gpu-toleration {kind}:NoSchedule.",
+        )

@@ -1,0 +1,97 @@
+"""The words and options of the commands that talk to, or compile for, a cluster."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def add_commands(add: Add, data_and_settings: Callable[[argparse.ArgumentParser], None]) -> None:
+    example = "sluice compile -o pipeline.yaml --image repo/sluice:1.0"
+    compile_ = add("compile", "compile", "write the Kubeflow pipeline, and say what a backend would not do", example)
+    compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: %(default)s")
+    _placing(compile_)
+
+    example = "sluice submit fashion_mnist --model cnn --host https://kubeflow.example/pipeline --gpus 1 --wait"
+    submit = add("submit", "submit", "run the pipeline of a task on Kubeflow", example)
+    _run(submit, data_and_settings)
+    submit.add_argument("--wait", action="store_true", help="follow the run to its end; exit as a local run would")
+    submit.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="ask so often; default: 5")
+
+    example = 'sluice schedule auto_mpg --cron "0 3 * * *" --timezone Europe/Berlin --host https://kubeflow.example'
+    schedule = add("schedule", "schedule", "run a task on Kubeflow again and again", example, action="schedule")
+    _run(schedule, data_and_settings)
+    _times(schedule)
+
+    example = "sluice schedules --host https://kubeflow.example"
+    schedules = add("schedules", "schedule", "list the schedules on Kubeflow", example, action="schedules")
+    example = "sluice unschedule auto_mpg --host https://kubeflow.example"
+    unschedule = add("unschedule", "schedule", "remove a schedule from Kubeflow", example, action="unschedule")
+    unschedule.add_argument("name", metavar="NAME")
+    for command in (schedules, unschedule):
+        _reaching(command)
+        _placing(command, hidden=True)
+    for command in (submit, schedule, schedules):
+        command.add_argument("--json", action="store_true", help="print one JSON value instead of text")
+
+
+def _run(command: argparse.ArgumentParser, data_and_settings: Callable[[argparse.ArgumentParser], None]) -> None:
+    command.add_argument("task", metavar="TASK")
+    command.add_argument("--model", default="", help="one of the task's models; default: its first")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and shuffling; default: 0")
+    data_and_settings(command)
+    command.add_argument("--warm-start", action="store_true", help="begin with the serving model's weights, where they fit")
+    command.add_argument("--no-push", action="store_true", help="train and judge the model, but push nothing")
+    command.add_argument("--keep", type=int, default=0, metavar="N", help="so many versions stay served; default: all")
+    command.add_argument("--force", default=None, metavar="REASON", help="push past the gate; the reason is kept")
+    command.add_argument("--destination", metavar="PLACE", help="a bucket's URL, or an absolute path that is mounted")
+    command.add_argument("--service-account", metavar="NAME", help="which the steps run as")
+    command.add_argument("--pipeline-root", metavar="URL", help="where Kubeflow keeps what steps put out")
+    _reaching(command)
+    _placing(command)
+
+
+def _times(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--cron", required=True, help="five fields as in a crontab, or six with the second first")
+    command.add_argument("--name", default="", help="default: the task; the same name again replaces the schedule")
+    command.add_argument("--timezone", default="UTC", metavar="ZONE", help="of --cron and {date}; default: UTC")
+    command.add_argument("--server-timezone", default="UTC", metavar="ZONE", help="of Kubeflow's scheduler; default: UTC")
+    command.add_argument("--catchup", action="store_true", help="also run for the times that were missed")
+    command.add_argument("--disabled", action="store_true", help="make it, but let it start nothing yet")
+    command.add_argument("--fail-when-rejected", action="store_true", help="a rejected model fails its run")
+
+
+def _reaching(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--host", metavar="URL", help="of Kubeflow Pipelines; default: $KF_PIPELINES_ENDPOINT")
+    command.add_argument("--namespace", metavar="NAME", help="where many users share one Kubeflow")
+    command.add_argument(
+        "--token-file", default="", metavar="FILE", help="holds the token; default: the token in $SLUICE_KFP_TOKEN"
+    )
+
+
+def _placing(command: argparse.ArgumentParser, *, hidden: bool = False) -> None:
+    """How the steps run; commands that start none have the profile alone."""
+    group = command.add_argument_group("on the cluster") if not hidden else command
+
+    def option(flag: str, text: str, **how: object) -> None:
+        if hidden:
+            command.set_defaults(**{flag.lstrip("-").replace("-", "_"): [] if "action" in how else None})
+        else:
+            group.add_argument(flag, help=text, **how)  # type: ignore[arg-type]
+
+    group.add_argument("--profile", default="", metavar="NAME", help="of sluice.toml or pyproject.toml in this directory")
+    many = {"action": "append", "default": []}
+    option("--image", "the image that the steps run in", metavar="IMAGE")
+    option("--gpus", "for the trainer alone; default: 0", type=int, metavar="N")
+    option("--gpu-type", "default: nvidia.com/gpu", metavar="TYPE")
+    option("--gpu-node-selector", "of the trainer with GPUs; may be repeated", metavar="KEY=VALUE", **many)
+    option("--gpu-toleration", "of the trainer with GPUs; may be repeated", metavar="KEY[=VALUE][:EFFECT]", **many)
+    option("--node-selector", "of every step; may be repeated", metavar="KEY=VALUE", **many)
+    option("--toleration", "of every step; may be repeated", metavar="KEY[=VALUE][:EFFECT]", **many)
+    option("--secret", "a Kubernetes secret's key as a variable; may be repeated", metavar="NAME:KEY=VARIABLE", **many)
+    option("--env", "a variable of every step, nothing secret; may be repeated", metavar="KEY=VALUE", **many)
+    option("--volume", "a persistent volume claim in every step; may be repeated", metavar="CLAIM:/PATH", **many)
+    option("--shm", "shared memory for the trainer, such as 8Gi", metavar="SIZE")

@@ -1,0 +1,232 @@
+"""pipeline.yaml: by KFP's schema, with room and retries for every step, and what a backend would not do with it."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from pipelines.kubeflow import check, place, profile
+from pipelines.kubeflow.profile import Profile
+from tasks import InputError
+
+ROOT = Path(__file__).parent.parent
+CACHED = {"ingest", "validate", "transform", "train", "evaluate", "rehearse"}
+ALL = {"resolve", "push"} | CACHED
+EVERYTHING = Profile(
+    image="registry.example/sluice:2",
+    pull_policy="Always",
+    pull_secrets=["registry"],
+    gpus=2,
+    shm="8Gi",
+    node_selector={"pool": "ml"},
+    gpu_node_selector={"gpu": "h200"},
+    tolerations=["dedicated=ml:NoSchedule"],
+    gpu_tolerations=["nvidia.com/gpu:NoSchedule"],
+    volumes=["models:/serving"],
+    secrets={"s3": {"key": "AWS_ACCESS_KEY_ID"}},
+    env={"HF_HOME": "/tmp/hf"},
+    labels={"team": "cars"},
+    resources={"train": {"memory": "32Gi", "memory_limit": "64Gi"}},
+)
+
+
+def documents(text: str) -> list[dict[str, Any]]:
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def specs(text: str) -> tuple[Any, Any]:
+    """By the schemas, which know no other fields."""
+    spec, *platform = documents(text)
+    return (
+        json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec()),
+        json_format.ParseDict(platform[0] if platform else {}, pipeline_spec_pb2.PlatformSpec()),
+    )
+
+
+def test_the_checked_in_pipeline_is_current() -> None:
+    assert (ROOT / "pipeline.yaml").read_text() == place.compiled(Profile()), "pipeline.yaml is old: `make pipeline`"
+
+
+def test_compiling_twice_gives_the_same_bytes() -> None:
+    assert place.compiled(EVERYTHING) == place.compiled(EVERYTHING)
+
+
+@pytest.mark.parametrize("chosen", [Profile(), EVERYTHING], ids=["plain", "everything"])
+@pytest.mark.parametrize("concluding", [False, True])
+def test_the_schema_is_kept(chosen: Profile, concluding: bool) -> None:
+    spec, _ = specs(place.compiled(chosen, concluding=concluding))
+    assert spec.schema_version == "2.1.0"
+    assert set(spec.root.dag.tasks) == ALL | ({"conclude"} if concluding else set())
+
+
+def test_every_step_has_room_and_further_attempts() -> None:
+    spec = documents(place.compiled(Profile()))[0]
+    for executor in spec["deploymentSpec"]["executors"].values():
+        room = executor["container"]["resources"]
+        assert {"resourceCpuRequest", "resourceCpuLimit", "resourceMemoryRequest", "resourceMemoryLimit"} <= room.keys()
+    for name, task in spec["root"]["dag"]["tasks"].items():
+        assert task["retryPolicy"]["maxRetryCount"] == 2
+        assert task["retryPolicy"]["backoffDuration"] == "30s"
+        assert task["taskInfo"]["name"] == name
+        assert bool(task["cachingOptions"]) == (name in CACHED)
+
+
+def test_every_parameter_is_described() -> None:
+    spec = documents(place.compiled(Profile()))[0]
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+    assert {name for name, about in parameters.items() if not about.get("description")} == set()
+    assert spec["pipelineInfo"]["displayName"]
+
+
+def test_nothing_of_a_cluster_is_in_the_plain_one() -> None:
+    assert len(documents(place.compiled(Profile()))) == 1
+    assert "accelerator" not in place.compiled(Profile())
+
+
+def test_a_profile_reaches_every_step_and_the_gpus_the_trainer() -> None:
+    text = place.compiled(EVERYTHING)
+    spec, platform = documents(text)
+    places = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert text.count("image: registry.example/sluice:2\n") == len(ALL)
+    for name in ALL:
+        there = places[f"exec-{name}"]
+        assert there["pvcMount"][0]["mountPath"] == "/serving"
+        assert there["secretAsEnv"][0]["keyToEnv"] == [{"envVar": "AWS_ACCESS_KEY_ID", "secretKey": "key"}]
+        assert there["podMetadata"]["labels"] == {"team": "cars"}
+        assert there["nodeSelector"]["labels"] == {"pool": "ml"} | ({"gpu": "h200"} if name == "train" else {})
+        assert [each["key"] for each in there["tolerations"]] == ["dedicated"] + ["nvidia.com/gpu"] * (name == "train")
+        assert ("emptyDirMounts" in there) == (name == "train")
+        resources = spec["deploymentSpec"]["executors"][f"exec-{name}"]["container"]["resources"]
+        assert ("accelerator" in resources) == (name == "train")
+    assert places["exec-train"]["emptyDirMounts"] == [
+        {"medium": "Memory", "mountPath": "/dev/shm", "sizeLimit": "8Gi", "volumeName": "shm"}
+    ]
+    assert resources_of(spec, "train")["resourceMemoryLimit"] == "64Gi"
+    assert resources_of(spec, "train")["accelerator"]["resourceType"] == "nvidia.com/gpu"
+
+
+def resources_of(spec: dict[str, Any], name: str) -> dict[str, Any]:
+    return dict(spec["deploymentSpec"]["executors"][f"exec-{name}"]["container"]["resources"])
+
+
+def test_every_cached_step_is_keyed_by_its_own_code() -> None:
+    """KFP's key has a step's parameters and its image's name: so code behind a moved tag must be a parameter."""
+    tasks = documents(place.compiled(Profile()))[0]["root"]["dag"]["tasks"]
+    for name in CACHED:
+        source = tasks[name]["inputs"]["parameters"]["code"]["taskOutputParameter"]
+        assert source == {"producerTask": "resolve", "outputParameterKey": f"{name}_code"}
+    assert not tasks["resolve"]["cachingOptions"]
+
+
+def test_our_pipeline_has_nothing_that_a_backend_refuses() -> None:
+    assert check.findings(place.compiled(EVERYTHING)) == []
+    (note,) = check.findings(place.compiled(Profile()))
+    assert "names no registry" in note.words
+    assert not note.refused
+
+
+def step(**changes: Any) -> dict[str, Any]:
+    """A pipeline of one step, as compiled, with changes."""
+    container = {"image": "r/i:1", "resources": changes.pop("resources", {}), **changes.pop("container", {})}
+    executor = changes.pop("executor", {"container": container})
+    task = {"componentRef": {"name": "comp-a"}, "taskInfo": {"name": "a"}, **changes}
+    return {
+        "pipelineInfo": {"name": "p"}, "schemaVersion": "2.1.0",
+        "root": {"dag": {"tasks": {"a": task}}}, "components": {"comp-a": {"executorLabel": "exec-a"}},
+        "deploymentSpec": {"executors": {"exec-a": executor}},
+    }  # fmt: skip
+
+
+def constant(value: str) -> dict[str, Any]:
+    return {"parameters": {"x": {"runtimeValue": {"constant": value}}}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "refused", "words"),
+    [
+        (step(executor={"resolver": {}}), True, "is a resolver"),
+        (step(executor={"customJob": {}}), True, "Google Cloud only"),
+        (step(executor={"importer": {}}, triggerPolicy={"condition": "x"}), True, "importer under a condition"),
+        (step(artifactIterator={}), True, "loops over artifacts"),
+        (step() | {"schemaVersion": "2.0.0"}, True, "reads the schema 2.1.0"),
+        (step() | {"pipelineInfo": {"name": "My Pipeline"}}, True, "lower-case letters"),
+        (step(taskInfo={"name": "A step"}), False, "backends before 2.6"),
+        (step(cachingOptions={"enableCache": True}), False, "a moved image tag would go unnoticed"),
+        (step(inputs=constant("[[ScheduledTime.2006-01-02]]")), False, "leaves as it stands"),
+        (step(inputs=constant("{{$.pipeline_root}}/x")), False, "leaves as it stands"),
+        (step(container={"image": "sluice"}), False, "names no registry"),
+        (step(container={"lifecycle": {}}), False, "lifecycle hook"),
+        (step(resources={"accelerator": {"count": 1}}), False, "accelerators of no type"),
+        (step(resources={"accelerator": {"type": "nvidia.com/gpu"}}), False, "without a toleration"),
+        ({"a": 1}, True, "has no pipeline"),
+    ],
+)
+def test_what_a_backend_refuses_or_ignores(spec: dict[str, Any], refused: bool, words: str) -> None:
+    assert check.findings(yaml.safe_dump(step())) == []
+    (finding,) = check.findings(yaml.safe_dump(spec))
+    assert words in finding.words
+    assert finding.refused == refused
+
+
+def test_an_accelerator_with_its_toleration_is_fine() -> None:
+    spec = step(resources={"accelerator": {"type": "nvidia.com/gpu"}})
+    executors = {"exec-a": {"tolerations": [{"key": "nvidia.com/gpu"}]}}
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
+    assert check.findings(yaml.safe_dump_all([spec, platform])) == []
+
+
+def test_profiles_lie_over_the_base_and_flags_over_both(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "x"\n[tool.sluice.kubeflow]\nimage = "r/base:1"\ngpus = 1\nenv = {A = "1", B = "1"}\n'
+        '[tool.sluice.kubeflow.prod]\nimage = "r/prod:1"\nenv = {B = "2"}\n[tool.sluice.kubeflow.prod.secrets.s3]\nk = "V"\n'
+    )
+    base = profile.load(directory=tmp_path)
+    assert (base.image, base.gpus, base.env) == ("r/base:1", 1, {"A": "1", "B": "1"})
+    prod = profile.load("prod", tmp_path, gpus=0, image="", env={"C": "3"})
+    assert (prod.image, prod.gpus, prod.env) == ("r/prod:1", 0, {"A": "1", "B": "2", "C": "3"})
+    assert prod.secrets == {"s3": {"k": "V"}}
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("imgae = 'x'", "has no place for 'imgae' in a Kubeflow profile. Did you mean 'image'?"),
+        ("gpus = 'two'", "gpus must be a int"),
+        ("gpus = true", "gpus must be a int"),
+        ("volumes = ['models']", "A volume is CLAIM:/PATH"),
+        ("env = {A = 1}", "env must hold only str values"),
+        ("pull_policy = 'Sometimes'", "pull_policy must be Always"),
+        ("resources = {train = {memory = '8GB'}}", "resources.train takes"),
+        ("image = ", "is not TOML that can be read"),
+        ("[tool.sluice.kubeflow.prod]\nhots = 'x'", "Did you mean 'host'?"),
+    ],
+)
+def test_a_profile_with_a_slip(tmp_path: Path, table: str, words: str) -> None:
+    (tmp_path / "sluice.toml").write_text(f"[tool.sluice.kubeflow]\n{table}\n")
+    with pytest.raises(InputError, match=re.escape(words)):
+        profile.load("prod" if "prod" in table else "", tmp_path)
+
+
+def test_resources_for_a_step_that_is_not_there() -> None:
+    with pytest.raises(InputError, match="There is no step 'trian'"):
+        place.compiled(Profile(resources={"trian": {"cpu": "1"}}))
+
+
+def test_a_profile_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no profile 'prod'. There is none in"):
+        profile.load("prod", tmp_path)
+
+
+def test_compiling_leaves_the_pipeline_itself_alone() -> None:
+    from pipelines import graph
+
+    before = copy.deepcopy(graph.training())
+    place.compiled(EVERYTHING, concluding=True)
+    assert graph.training() == before

@@ -1,0 +1,50 @@
+"""What the README and docs say can be done."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import tasks
+from components import rows
+from components.reading import read_frames
+from pipelines.options import parser
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_is_one(page):
+    commands = re.findall(r"^\$? ?(?:\.venv/bin/)?(sluice [a-z].*)$", "\n".join(_blocks(page, "")), flags=re.MULTILINE)
+    for command in commands:
+        words = shlex.split(re.sub(r"  +.*$", "", command), comments=True)
+        words = [word for word in words[1:] if not word.startswith((">", "|", "&"))]
+        parser().parse_args([word.replace("URL", "http://localhost") for word in words])
+
+
+def test_the_example_of_a_task_keeps_its_promises():
+    (source,) = _blocks(ROOT / "docs" / "your-own-task.md", "python")
+    module = {"__name__": "penguins"}
+    exec(compile(source, "docs/your-own-task.md", "exec", dont_inherit=True), module)
+    task = module["TASK"]
+    assert isinstance(task, tasks.Task)
+    names = [column.name for column in task.columns]
+    for part in task.sample():
+        for batch in read_frames(part.read(), part.name, names):
+            checked = rows.check(task.features, task.label, batch)
+            assert len(checked) == len(batch)
+            assert checked.rejected == []

@@ -1,0 +1,226 @@
+"""The Dockerfile's own lines, executed in a fresh directory, and a step's own command line there. No engine needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+NAME = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;]+)", re.MULTILINE)
+
+
+@dataclass
+class Stage:
+    """One FROM and what follows it."""
+
+    name: str
+    base: str
+    lines: list[tuple[str, str]] = field(default_factory=list)
+
+
+def stages() -> dict[str, Stage]:
+    text = re.sub(r"\\\n\s*", "", "\n".join(
+        line for line in (ROOT / "Dockerfile").read_text().splitlines() if not line.startswith("#")
+    ))  # fmt: skip
+    found: dict[str, Stage] = {}
+    for line in filter(None, text.splitlines()):
+        word, rest = line.split(maxsplit=1)
+        if word == "FROM":
+            base, _, name = rest.split()
+            found[name] = Stage(name, base)
+        else:
+            found[name].lines.append((word, rest))
+    return found
+
+
+def pins(path: str) -> dict[str, str]:
+    return dict(NAME.findall((ROOT / path).read_text()))
+
+
+def test_there_are_two_targets_from_the_same_dependencies_and_neither_runs_as_root() -> None:
+    found = stages()
+    assert list(found) == ["dependencies", "package", "cuda", "gpu", "cpu"]
+    assert (found["cpu"].base, found["cuda"].base, found["gpu"].base) == ("dependencies", "dependencies", "cuda")
+    assert found["cpu"].lines == found["gpu"].lines
+    assert ("USER", "1000") in found["cpu"].lines
+
+
+def test_everything_installed_is_pinned_by_its_hash() -> None:
+    for stage in stages().values():
+        for word, line in stage.lines:
+            if word == "RUN" and "pip install" in line:
+                assert "--no-deps" in line
+                assert "--require-hashes" in line or "--no-index" in line
+    for lock in ("requirements.lock", "requirements-gpu.lock"):
+        blocks = re.split(r"\n(?=[A-Za-z0-9])", (ROOT / lock).read_text().strip())
+        assert all("--hash=sha256:" in block for block in blocks)
+        assert "http" not in (ROOT / lock).read_text()
+
+
+def test_the_two_locks_agree() -> None:
+    usual, gpu = pins("requirements.lock"), pins("requirements-gpu.lock")
+    assert {name: version for name, version in gpu.items() if name in usual and usual[name] != version} == {}
+    assert all(name.startswith("nvidia-") for name in gpu.keys() - usual.keys())
+    assert "nvidia-cudnn-cu12" in gpu
+    assert not [name for name in usual if name.startswith("nvidia-")]
+
+
+def test_nothing_but_what_is_copied_goes_to_the_engine() -> None:
+    shown = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    copied = [word for stage in stages().values() for kind, rest in stage.lines if kind == "COPY"
+              for word in rest.split()[:-1]]  # fmt: skip
+    assert sorted(shown) == sorted(copied)
+    assert all((ROOT / name).exists() for name in copied)
+
+
+@dataclass
+class Container:
+    """A directory that stands for the image's root."""
+
+    root: Path
+
+    def run(self, command: str, stage: str = "") -> None:
+        command = re.sub(r"--mount=\S+\s+", "", command)
+        for place in ("/opt/sluice", "/wheels"):
+            command = command.replace(place, str(self.root / place[1:]))
+        done = subprocess.run(
+            ["sh", "-ec", command], cwd=self.root / "src", env=self.environment, capture_output=True, text=True,
+            timeout=1200, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As little as an image has; the builder's own way to packages stays."""
+        kept = {name: value for name, value in os.environ.items()
+                if name.startswith(("PIP_", "UV_", "SSL_", "REQUESTS_")) or name.lower().endswith("_proxy")}  # fmt: skip
+        path = f"{self.root / 'opt/sluice/bin'}:{self.root / 'bin'}:/usr/bin:/bin"
+        return {**kept, "PATH": path, "HOME": str(self.root / "home"), "PYTHONUNBUFFERED": "1"}
+
+
+def build(root: Path, target: str) -> Container:
+    """Execute the stages up to the target, as an engine would: copying what is copied, running what is run."""
+    container, found = Container(root), stages()
+    for name in ("src", "home", "bin", "wheels"):
+        (root / name).mkdir()
+    (root / "bin" / "python").symlink_to(Path(sys.executable).resolve())
+    for stage in (found["dependencies"], found["package"], found[target]):
+        for word, rest in stage.lines:
+            if word == "COPY":
+                _copy(rest, root / "src")
+            elif word == "RUN" and "useradd" not in rest:
+                container.run(rest, stage.name)
+    shutil.rmtree(root / "src")
+    return container
+
+
+def _copy(words: str, target: Path) -> None:
+    *names, place = words.split()
+    for name in names:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / place, ignore=_ignored)
+        else:
+            shutil.copy(source, target / place)
+
+
+def _ignored(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if fnmatch(name, "__pycache__")]
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Container:
+    return build(tmp_path_factory.mktemp("image"), "cpu")
+
+
+def execute(image: Container, step: str, executor_input: Mapping[str, Any], folder: Path) -> Any:
+    """The step's command line as the cluster's launcher would start it, in the image."""
+    spec = next(yaml.safe_load_all((ROOT / "pipeline.yaml").read_text()))
+    container = spec["deploymentSpec"]["executors"][f"exec-{step}"]["container"]
+    words = [word.replace("{{$}}", json.dumps(executor_input)) for word in (*container["command"], *container["args"])]
+    done = subprocess.run(
+        words, cwd=folder, env=image.environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return json.loads((folder / "executor_output.json").read_text())
+
+
+def inputs(folder: Path, values: Mapping[str, Any], artifacts: Mapping[str, str] | None = None) -> dict[str, Any]:
+    made = {
+        name: {"artifacts": [{"name": name, "uri": str(folder / name), "metadata": {}, "type": {"schemaTitle": kind}}]}
+        for name, kind in (artifacts or {}).items()
+    }
+    return {
+        "inputs": {"parameterValues": dict(values), "artifacts": {}},
+        "outputs": {"artifacts": made, "outputFile": str(folder / "executor_output.json")},
+    }
+
+
+@pytest.mark.slow
+def test_a_step_s_own_command_runs_in_the_image(image: Container, tmp_path: Path) -> None:
+    given = {
+        "task": "auto_mpg", "model": "", "data": "sample", "data_dir": "", "destination": str(tmp_path / "serving"),
+        "seed": 0, "overrides": {}, "scheduled": "", "schedule": "", "timezone": "",
+    }  # fmt: skip
+    found = execute(image, "resolve", inputs(tmp_path, given), tmp_path)["parameterValues"]
+    assert found["model"] == "mlp"
+    values = {"task": "auto_mpg", "data": found["data"], "data_dir": "", "snapshot": found["snapshot"], "beam_args": []}
+    folder = tmp_path / "ingest"
+    folder.mkdir()
+    kinds = {"examples": "system.Dataset", "statistics": "system.Artifact"}
+    asked = inputs(folder, {**values, "code": found["ingest_code"]}, kinds)
+    said = execute(image, "ingest", asked, folder)
+    assert said["parameterValues"]["rows"] > 100
+    assert list((folder / "examples" / "train").glob("examples-*.tfrecord.gz"))
+
+
+@pytest.mark.slow
+def test_the_package_is_the_installed_one_and_the_tools_are_not_there(image: Container, tmp_path: Path) -> None:
+    code = "import components, pipelines, tasks; print(components.__file__); print(tasks.names()); import tensorflow"
+    done = subprocess.run(
+        ["python", "-c", code], cwd=tmp_path, env=image.environment, capture_output=True, text=True, timeout=300, check=True
+    )
+    first, names, *_ = done.stdout.splitlines()
+    assert first.startswith(str(image.root / "opt/sluice"))
+    assert "auto_mpg" in names
+    assert not (image.root / "opt/sluice/bin/mypy").exists()
+    helped = subprocess.run(
+        shlex.split("sluice tasks --json"), cwd=tmp_path, env=image.environment, capture_output=True, text=True, check=True
+    )
+    assert json.loads(helped.stdout)
+
+
+@pytest.mark.slow
+def test_other_code_under_the_same_image_name_has_other_keys(image: Container, tmp_path: Path) -> None:
+    """An image whose tag was moved to other code: Kubeflow's cache must not take its steps for the old ones."""
+    code = "from components import resolve; print(*resolve.step_codes('auto_mpg'))"
+
+    def keys() -> list[str]:
+        return subprocess.run(
+            ["python", "-c", code], cwd=tmp_path, env=image.environment, capture_output=True, text=True, check=True
+        ).stdout.split()
+
+    before = keys()
+    (module,) = (image.root / "opt/sluice").glob("lib/python*/site-packages/components/train.py")
+    kept = module.read_text()
+    module.write_text(kept + "\nMOVED = True\n")
+    try:
+        after = keys()
+    finally:
+        module.write_text(kept)
+    changed = [one != other for one, other in zip(before, after, strict=True)]
+    assert changed[3]  # train
+    assert not changed[0]  # ingest does not import it

@@ -1,0 +1,498 @@
+"""KFP's real client over HTTP: submitting, waiting, scheduling, and everything that can go wrong on the way."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubeflow_server import Backend, backend
+
+from pipelines.kubeflow import connect, follow
+from pipelines.options import parser
+from tasks import InputError
+
+ROOT = Path(__file__).parent.parent
+Sluice = Callable[..., tuple[int, str, str]]
+STEPS = ["resolve", "ingest", "validate", "transform", "train", "evaluate", "rehearse", "push"]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Backend]:
+    for name in (*connect.TOKENS, *connect.COOKIES, connect.HOST, "KF_PIPELINES_SA_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    with backend() as server:
+        yield server
+
+
+@pytest.fixture
+def sluice(server: Backend, capsys: pytest.CaptureFixture[str]) -> Sluice:
+    """The exit status, stdout and stderr of a command to this server."""
+
+    def command(*words: str, host: str = "") -> tuple[int, str, str]:
+        given = parser().parse_args([*words, "--host", host or server.url])
+        try:
+            status = importlib.import_module(f"pipelines.commands.{given.module}").main(given)
+        except (InputError, ValueError, RuntimeError) as error:
+            print(f"sluice: {error}", file=sys.stderr)
+            status = 2 if isinstance(error, InputError) else 1
+        out, said = capsys.readouterr()
+        assert "Traceback" not in said
+        return status, out, said
+
+    return command
+
+
+SUBMIT = ("submit", "auto_mpg", "--destination", "s3://models/served")
+WAIT = (*SUBMIT, "--wait", "--every", "0.01")
+
+
+def test_a_submitted_run_says_what_it_is(server: Backend, sluice: Sluice) -> None:
+    status, out, _ = sluice(*SUBMIT, "--set", "train.epochs=3", "--seed", "7", "--beam=--runner=FlinkRunner")
+    (run,) = server.runs
+    assert status == 0
+    assert out == f"{run['display_name']}\nrun {run['run_id']}\n{server.url}/#/runs/details/{run['run_id']}\n"
+    assert run["display_name"].startswith("auto_mpg mlp on sample 20")
+    assert [each["display_name"] for each in server.experiments] == ["auto_mpg"]
+    asked = run["runtime_config"]["parameters"]
+    assert asked["overrides"] == {"train.epochs": "3"}
+    assert (asked["task"], asked["seed"], asked["destination"]) == ("auto_mpg", 7, "s3://models/served")
+    assert asked["beam_args"] == ["--runner=FlinkRunner"]
+    labels = run["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert labels["exec-train"]["podMetadata"]["labels"] == {"sluice/task": "auto_mpg", "sluice/model": "mlp"}
+
+
+def test_only_the_trainer_gets_the_gpus(server: Backend, sluice: Sluice) -> None:
+    place = ("--gpus", "2", "--gpu-toleration", "nvidia.com/gpu:NoSchedule", "--shm", "8Gi", "--image", "r/s:2")
+    assert sluice(*SUBMIT, *place)[0] == 0
+    executors = server.runs[0]["pipeline_spec"]["pipeline_spec"]["deploymentSpec"]["executors"]
+    assert {name for name, each in executors.items() if "accelerator" in each["container"]["resources"]} == {"exec-train"}
+    assert executors["exec-train"]["container"]["resources"]["accelerator"]["resourceCount"] == "2"
+    assert {each["container"]["image"] for each in executors.values()} == {"r/s:2"}
+
+
+def test_a_second_run_shares_the_experiment(server: Backend, sluice: Sluice) -> None:
+    assert sluice(*SUBMIT)[0] == sluice(*SUBMIT)[0] == 0
+    assert (len(server.experiments), len(server.runs)) == (1, 2)
+
+
+def test_waiting_follows_step_by_step(server: Backend, sluice: Sluice) -> None:
+    server.cached = {"ingest"}
+    status, _, said = sluice(*WAIT)
+    assert status == 0
+    lines = said.splitlines()
+    assert [line for line in lines if line.startswith("ingest")] == ["ingest: started", "ingest: cached"]
+    assert [line for line in lines if line.startswith("train")] == ["train: started", "train: done in 42 s"]
+
+
+@pytest.mark.parametrize(
+    ("endings", "status", "words"),
+    [
+        ({"conclude": "FAILED"}, 3, "the gate rejected the model"),
+        ({"push": "FAILED"}, 1, "The step push failed"),
+        ({"train": "FAILED"}, 1, "The step train failed"),
+        ({"resolve": "FAILED"}, 2, "The step resolve failed"),
+        ({"": "CANCELED"}, 1, "The run ended as canceled"),
+    ],
+)
+def test_waiting_ends_as_a_local_run_would(
+    server: Backend, sluice: Sluice, endings: dict[str, str], status: int, words: str
+) -> None:
+    server.endings = endings
+    found, _, said = sluice(*WAIT)
+    assert found == status
+    assert words in said.splitlines()[-1]
+
+
+def test_one_object_for_scripts(server: Backend, sluice: Sluice) -> None:
+    server.cached = {"ingest"}
+    status, out, _ = sluice(*WAIT, "--json")
+    result = json.loads(out)
+    assert status == 0
+    assert [step["name"] for step in result["steps"]] == STEPS
+    assert result["steps"][1] == {"name": "ingest", "status": "cached", "seconds": 42.0}
+    assert (result["blessed"], result["state"]) == (True, "SUCCEEDED")
+    assert json.loads(sluice(*SUBMIT, "--json")[1])["run_id"] == server.runs[1]["run_id"]
+
+
+def test_only_a_watched_run_has_a_step_that_concludes(server: Backend, sluice: Sluice) -> None:
+    sluice(*SUBMIT)
+    sluice(*WAIT)
+    plain, watched = (run["pipeline_spec"]["pipeline_spec"]["root"]["dag"]["tasks"] for run in server.runs)
+    assert watched.keys() - plain.keys() == {"conclude"}
+    assert "retryPolicy" not in watched["conclude"]
+
+
+def test_faults_while_waiting_pass(server: Backend, sluice: Sluice) -> None:
+    server.fault("GET", "/runs/", 503, times=2)
+    server.fault("GET", "/runs/", "drop", times=5)
+    assert sluice(*WAIT)[0] == 0
+
+
+def test_a_backend_that_stays_away_ends_the_waiting(
+    server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "PATIENCE", 0.1)
+    server.fault("GET", "/runs/", 500, times=1000)
+    status, _, said = sluice(*WAIT)
+    assert status == 1
+    assert f"The run goes on without us: {server.url}/#/runs/details/{server.runs[0]['run_id']}" in said
+
+
+def test_a_lost_answer_does_not_start_a_second_run(server: Backend, sluice: Sluice) -> None:
+    server.fault("POST", "/runs", "lose")
+    status, out, _ = sluice(*SUBMIT)
+    assert (status, len(server.runs)) == (0, 1)
+    assert server.runs[0]["run_id"] in out
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [(500, "failed at starting the run (500)"), ("drop", "broke at starting the run")],
+)
+def test_a_run_that_could_not_be_started_is_told(server: Backend, sluice: Sluice, fault: Any, words: str) -> None:
+    server.fault("POST", "/runs", fault, times=9)
+    status, out, said = sluice(*SUBMIT)
+    assert (status, out, server.runs) == (1, "", [])
+    assert words in said.splitlines()[-1]
+
+
+def test_a_slow_answer_is_waited_for_and_then_not(
+    server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.fault("GET", "/healthz", 0.3)
+    assert sluice(*SUBMIT)[0] == 0
+    monkeypatch.setattr(connect, "READ", 0.1)
+    server.fault("GET", "/healthz", 1.0, times=9)
+    status, _, said = sluice(*SUBMIT)
+    assert status == 1
+    assert "seconds for an answer" in said
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "words"),
+    [
+        ({"tokens": {"good"}}, 2, "does not know who is asking (401). It wants a token or cookie"),
+        ({"forbidden": True}, 2, "does not allow it (403). It said: User alice is not authorized"),
+        ({"version": 1}, 2, "a backend of Kubeflow Pipelines 1"),
+        ({"login_page": True}, 2, "answered with a page instead of the API's JSON"),
+        ({"multi_user": True}, 2, "has many users. Expected --namespace"),
+    ],
+)
+def test_a_backend_that_will_not_is_one_sentence(
+    server: Backend, sluice: Sluice, how: dict[str, Any], status: int, words: str
+) -> None:
+    for name, value in how.items():
+        setattr(server, name, value)
+    found, out, said = sluice(*SUBMIT)
+    (line,) = [line for line in said.splitlines() if line.startswith("sluice: ")]
+    assert (found, out) == (status, "")
+    assert words in line
+    assert server.url in line
+
+
+@pytest.mark.parametrize(
+    ("host", "status", "words"),
+    [
+        ("http://127.0.0.1:9", 1, "cannot be reached"),
+        ("http://nowhere.invalid", 2, "There is no host of that name"),
+        ("https://alice:secret@kubeflow.example", 2, "The host must not hold a password"),
+    ],
+)
+def test_a_host_that_is_not_there(server: Backend, sluice: Sluice, host: str, status: int, words: str) -> None:
+    found, _, said = sluice(*SUBMIT, host=host)
+    assert found == status
+    assert words in said
+    assert "secret" not in said
+
+
+def test_another_service_is_not_found(server: Backend, sluice: Sluice) -> None:
+    status, _, said = sluice(*SUBMIT, host=f"{server.url}/elsewhere")
+    assert status == 2
+    assert "there is no Kubeflow Pipelines API (404)" in said
+
+
+def test_https_that_cannot_be_verified(server: Backend, sluice: Sluice) -> None:
+    status, _, said = sluice(*SUBMIT, host=server.url.replace("http:", "https:"))
+    assert status in (1, 2)
+    assert len(said.splitlines()[-1]) < 400
+
+
+def test_many_users_have_namespaces(server: Backend, sluice: Sluice) -> None:
+    server.multi_user = True
+    assert sluice(*SUBMIT, "--namespace", "alice")[0] == 0
+    assert server.experiments[0]["namespace"] == "alice"
+    assert not Path("~/.config/kfp/context.json").expanduser().exists()
+
+
+def test_a_token_from_the_environment(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.tokens = {"good-token"}
+    monkeypatch.setenv("SLUICE_KFP_TOKEN", "good-token")
+    assert sluice(*WAIT)[0] == 0
+    sent = {headers.get("authorization") for _, _, headers in server.log}
+    assert sent == {"Bearer good-token"}
+
+
+def test_a_cookie_from_the_environment(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.cookie = "authservice_session=abc"
+    assert sluice(*SUBMIT)[0] == 2
+    monkeypatch.setenv("SLUICE_KFP_COOKIE", "authservice_session=abc")
+    assert sluice(*SUBMIT)[0] == 0
+
+
+def test_a_token_file_is_read_again_when_it_is_renewed(server: Backend, sluice: Sluice, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    server.tokens = {"first"}
+    assert sluice(*SUBMIT, "--token-file", str(file))[0] == 0
+    cluster = connect.connect(server.url, token_file=str(file))
+    server.tokens = {"second"}
+    file.write_text("second\n")
+    with cluster.spoken():
+        assert cluster.client.list_experiments().experiments
+
+
+def test_the_cluster_s_own_token(server: Backend, sluice: Sluice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "projected").write_text("of the service account")
+    monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(tmp_path / "projected"))
+    server.tokens = {"of the service account"}
+    assert sluice(*SUBMIT)[0] == 0
+
+
+def test_an_expired_token_is_told_and_never_shown(
+    server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_KFP_TOKEN", "expired-token")
+    server.tokens = {"another"}
+    status, out, said = sluice(*SUBMIT)
+    assert status == 2
+    assert "The token has expired or is not for this backend" in said
+    assert "expired-token" not in out + said
+
+
+def test_a_token_that_expires_while_waiting(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_KFP_TOKEN", "good-token")
+    server.fault("GET", "/runs/", 401)
+    status, out, said = sluice(*WAIT)
+    assert status == 2
+    assert "The run goes on without us" in said
+    assert "good-token" not in out + said
+
+
+@pytest.mark.parametrize("content", ["", "two\nlines", "naïve"])
+def test_a_token_file_that_holds_none(server: Backend, sluice: Sluice, tmp_path: Path, content: str) -> None:
+    (tmp_path / "token").write_text(content)
+    status, _, said = sluice(*SUBMIT, "--token-file", str(tmp_path / "token"))
+    assert status == 2
+    assert f"Expected a token in {tmp_path / 'token'}" in said
+    assert server.log == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--model", "mlq"), "Did you mean 'mlp'?"),
+        (("--set", "train.epoch=3"), "Did you mean 'train.epochs'?"),
+        (("--data", "cars.csv"), "--data must be a URL"),
+        (("--destination", "serving"), "--destination must be a URL"),
+        (("--force", " "), "--force needs a reason"),
+        (("--secret", "s3:hunter2"), "--secret takes NAME:KEY=VARIABLE"),
+        (("--toleration", "a:Sometimes"), "A toleration is KEY"),
+        (("--volume", "models"), "A volume is CLAIM:/PATH"),
+        (("--shm", "8 GB"), "shm must be a size"),
+        (("--gpus", "-1"), "gpus must be 0 or more"),
+    ],
+)
+def test_wrong_words_never_reach_the_cluster(
+    server: Backend, sluice: Sluice, words: tuple[str, ...], sentence: str
+) -> None:
+    status, _, said = sluice(*SUBMIT, *words)
+    assert status == 2
+    assert sentence in said
+    assert server.log == []
+
+
+def _process(server: Backend, tmp_path: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SLUICE_KFP_TOKEN": "top-secret"}
+    command = [sys.executable, "-m", "pipelines", *SUBMIT, "--host", server.url, "--wait", "--every", "0.1"]
+    return subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_ctrl_c_while_waiting_leaves_the_run_alone(server: Backend, tmp_path: Path) -> None:
+    server.frozen, server.tokens = True, {"top-secret"}
+    process = _process(server, tmp_path)
+    end = time.monotonic() + 60
+    while not any(method == "GET" and "/runs/" in path for method, path, _ in server.log):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.05)
+    shown = Path(f"/proc/{process.pid}/cmdline").read_text() if Path("/proc").is_dir() else ""
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert f"no longer waiting; the run goes on: {server.url}/#/runs/details/" in said
+    assert "top-secret" not in shown + out + said
+    assert not [method for method, path, _ in server.log if method == "DELETE" or "terminate" in path]
+
+
+SCHEDULE = ("schedule", "auto_mpg", "--destination", "s3://models/served", "--cron", "0 3 * * *")
+
+
+def test_a_schedule_is_made_with_six_fields_and_no_overlap(server: Backend, sluice: Sluice) -> None:
+    status, out, said = sluice(*SCHEDULE, "--data", "s3://raw/day={date}/*.csv")
+    (made,) = server.recurringruns
+    assert status == 0
+    assert made["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
+    assert (made["max_concurrency"], made["no_catchup"], made["status"]) == (1, True, "ENABLED")
+    assert made["display_name"] == "auto_mpg"
+    asked = made["runtime_config"]["parameters"]
+    assert asked["data"] == "s3://raw/day={date}/*.csv"
+    assert (asked["schedule"], asked["timezone"]) == ("0 0 3 * * * UTC", "UTC")
+    assert out == f"auto_mpg: scheduled\n{server.url}/#/recurringrun/details/{made['recurring_run_id']}\n"
+    assert len([line for line in said.splitlines() if " 03:00:00 +0000" in line]) == 5
+
+
+def test_the_times_are_told_before_anything_is_made(server: Backend, sluice: Sluice) -> None:
+    server.fault("GET", "/healthz", 500, times=9)
+    status, _, said = sluice(*SCHEDULE)
+    assert status == 1
+    assert "The next 5 times, in UTC:" in said
+
+
+def test_a_zone_becomes_the_server_s(server: Backend, sluice: Sluice) -> None:
+    status, _, said = sluice(*SCHEDULE, "--timezone", "Asia/Tokyo")
+    assert status == 0
+    assert server.recurringruns[0]["trigger"]["cron_schedule"]["cron"] == "0 0 18 * * *"
+    assert "note: Kubeflow's clock" not in said  # Tokyo has no summer time
+    assert "03:00:00 +0900" in said
+    assert server.recurringruns[0]["runtime_config"]["parameters"]["timezone"] == "Asia/Tokyo"
+
+
+def test_a_word_about_summer_time(server: Backend, sluice: Sluice) -> None:
+    _, _, said = sluice(*SCHEDULE, "--timezone", "Europe/Berlin")
+    assert "note: Kubeflow's clock is that of its server (UTC), and Europe/Berlin changes against it by" in said
+    _, _, said = sluice(*SCHEDULE, "--timezone", "Europe/Berlin", "--server-timezone", "Europe/Paris")
+    assert "note: Kubeflow's clock" not in said
+
+
+def test_the_same_name_again_replaces(server: Backend, sluice: Sluice) -> None:
+    sluice(*SCHEDULE)
+    first = server.recurringruns[0]["recurring_run_id"]
+    status, out, _ = sluice(*SCHEDULE[:-1], "30 4 * * *")
+    (made,) = server.recurringruns
+    assert (status, out.splitlines()[0]) == (0, "auto_mpg: replaced")
+    assert made["recurring_run_id"] != first
+    assert made["trigger"]["cron_schedule"]["cron"] == "0 30 4 * * *"
+    methods = [(method, path.partition("?")[0].rpartition("/")[2]) for method, path, _ in server.log]
+    assert methods.index(("DELETE", first)) > max(n for n, each in enumerate(methods) if each[0] == "POST")
+
+
+def test_a_schedule_that_cannot_be_made_leaves_the_old_one(server: Backend, sluice: Sluice) -> None:
+    sluice(*SCHEDULE)
+    before = list(server.recurringruns)
+    server.fault("POST", "/recurringruns", 500)
+    assert sluice(*SCHEDULE)[0] == 1
+    assert server.recurringruns == before
+
+
+def test_an_old_one_that_cannot_be_removed_goes_next_time(server: Backend, sluice: Sluice) -> None:
+    sluice(*SCHEDULE)
+    server.fault("DELETE", "/recurringruns", 500)
+    status, _, said = sluice(*SCHEDULE)
+    assert status == 1
+    assert "the old one still is. Give the same command again." in said
+    assert len(server.recurringruns) == 2
+    assert sluice(*SCHEDULE)[0] == 0
+    assert len(server.recurringruns) == 1
+
+
+def test_a_lost_answer_does_not_double_the_schedule(server: Backend, sluice: Sluice) -> None:
+    sluice(*SCHEDULE)
+    server.fault("POST", "/recurringruns", "lose")
+    status, _, _ = sluice(*SCHEDULE)
+    assert (status, len(server.recurringruns)) == (0, 1)
+
+
+def test_catching_up_and_waiting_disabled(server: Backend, sluice: Sluice) -> None:
+    sluice(*SCHEDULE, "--catchup", "--disabled", "--name", "nightly", "--fail-when-rejected")
+    (made,) = server.recurringruns
+    assert (made["no_catchup"], made["status"], made["display_name"]) == (False, "DISABLED", "nightly")
+    assert made["runtime_config"]["parameters"]["schedule"] == "catchup"
+    spec = made["pipeline_spec"]
+    assert "conclude" in spec.get("pipeline_spec", spec)["root"]["dag"]["tasks"]
+
+
+def test_schedules_are_listed_page_by_page_and_only_ours(
+    server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        sluice(*SCHEDULE, "--name", name)
+    server.recurringruns.insert(1, {"recurring_run_id": "x", "display_name": "theirs", "pipeline_spec": {}})
+    monkeypatch.setattr("pipelines.kubeflow.recurring.PAGE", 2)
+    status, out, _ = sluice("schedules", "--json")
+    assert status == 0
+    assert [each["name"] for each in json.loads(out)] == ["a", "b", "c"]
+    assert sluice("schedules")[1].splitlines()[1].split() == [
+        "a", "auto_mpg", "0", "0", "3", "*", "*", "*", "enabled", "sample", "s3://models/served",
+    ]  # fmt: skip
+    assert sluice("unschedule", "b")[:2] == (0, "b: removed\n")
+    assert sluice("unschedule", "theirs")[0] == 2
+    assert [each["display_name"] for each in server.recurringruns] == ["a", "theirs", "c"]
+
+
+def test_nothing_to_list_or_remove(server: Backend, sluice: Sluice) -> None:
+    assert "No schedules yet" in sluice("schedules")[1]
+    status, _, said = sluice("unschedule", "auto_mpg")
+    assert status == 2
+    assert "There is no schedule 'auto_mpg'" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--cron", "0 25 * * *"), "The hour of a schedule goes from 0 to 23"),
+        (("--cron", "0 0 30 2 *"), "never comes due"),
+        (("--timezone", "Berlin"), "IANA name"),
+        (("--cron", "0 1 1 * *", "--timezone", "Asia/Tokyo"), "falls on other days on the server's clock"),
+    ],
+)
+def test_a_wrong_schedule_never_reaches_the_cluster(
+    server: Backend, sluice: Sluice, words: tuple[str, ...], sentence: str
+) -> None:
+    status, _, said = sluice(*SCHEDULE, *words)
+    assert status == 2
+    assert sentence in said
+    assert server.log == []
+
+
+def test_a_profile_tells_where(server: Backend, sluice: Sluice, tmp_path: Path) -> None:
+    (tmp_path / "sluice.toml").write_text(
+        '[tool.sluice.kubeflow]\nimage = "r/s:1"\n[tool.sluice.kubeflow.prod]\ndestination = "/serving"\n'
+        'service_account = "trainer"\nvolumes = ["models:/serving"]\npipeline_root = "s3://artifacts"\n'
+    )
+    assert sluice("submit", "auto_mpg", "--profile", "prod")[0] == 0
+    (run,) = server.runs
+    assert (run["service_account"], run["runtime_config"]["pipeline_root"]) == ("trainer", "s3://artifacts")
+    executors = run["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert executors["exec-push"]["pvcMount"][0]["mountPath"] == "/serving"
+
+
+def test_the_server_of_these_tests_keeps_the_rules(server: Backend) -> None:
+    cluster = connect.connect(server.url)
+    for body, words in (
+        ({"display_name": ""}, "name is empty"),
+        ({"display_name": "a", "colour": "red"}, "unknown field"),
+    ):
+        with pytest.raises(InputError, match=words), cluster.spoken():
+            cluster.client._experiment_api.experiment_service_create_experiment(experiment=body)
