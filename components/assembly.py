@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from components.statistics import SPLITS
 JOINED_BYTES = 8 << 20
 # Row ids are compared so many at a time.
 IDS = 4_000_000
+Shard = TypeVar("Shard", Path, str)
 
 
 def part_directories(folder: Path) -> list[Path]:
@@ -63,15 +65,20 @@ def gather(folder: Path, target: Path, summaries: Sequence[Summary]) -> None:
             for name in summary.shards[split]
         ]
         _move(found, target / split, "examples", SUFFIX)
+    gather_rejected(folder, target)
+
+
+def gather_rejected(folder: Path, target: Path) -> None:
+    directories = part_directories(folder)
     aside = [directory / "rejected.jsonl" for directory in directories if (directory / "rejected.jsonl").exists()]
     _move(aside, target / "rejected", "rejected", ".jsonl")
 
 
 def _move(found: Sequence[Path], target: Path, stem: str, suffix: str) -> None:
     target.mkdir(parents=True)
-    groups = _groups(found)
-    for number, group in enumerate(groups):
-        whole = target / f"{stem}-{number:05d}-of-{len(groups):05d}{suffix}"
+    grouped = groups(found, lambda path: path.stat().st_size)
+    for number, group in enumerate(grouped):
+        whole = target / f"{stem}-{number:05d}-of-{len(grouped):05d}{suffix}"
         group[0].rename(whole)
         if len(group) > 1:
             with whole.open("ab") as file:
@@ -80,15 +87,15 @@ def _move(found: Sequence[Path], target: Path, stem: str, suffix: str) -> None:
                         shutil.copyfileobj(more, file, 1 << 20)
 
 
-def _groups(found: Sequence[Path]) -> list[list[Path]]:
-    """Neighbours together as long as they are small."""
-    groups: list[list[Path]] = []
+def groups(found: Sequence[Shard], size_of: Callable[[Shard], int]) -> list[list[Shard]]:
+    """Neighbours together as long as they are small: what comes after them changes none but the last group."""
+    grouped: list[list[Shard]] = []
     size = JOINED_BYTES
-    for path in found:
-        bytes_ = path.stat().st_size
+    for shard in found:
+        bytes_ = size_of(shard)
         if size + bytes_ > JOINED_BYTES:
-            groups.append([])
+            grouped.append([])
             size = 0
-        groups[-1].append(path)
+        grouped[-1].append(shard)
         size += bytes_
-    return groups
+    return grouped

@@ -10,9 +10,11 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from tasks import InputError
 
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 NAMES = {
-    "month": dict(zip("jan feb mar apr may jun jul aug sep oct nov dec".split(), range(1, 13), strict=True)),
-    "weekday": dict(zip("sun mon tue wed thu fri sat".split(), range(7), strict=True)),
+    "month": {name: number for number, name in enumerate(MONTHS, 1)},
+    "weekday": {name: number for number, name in enumerate(WEEKDAYS)},
 }
 LIMITS = {"second": (0, 59), "minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12), "weekday": (0, 7)}
 WORDS = {

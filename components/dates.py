@@ -38,7 +38,7 @@ def moment(scheduled: str, schedule: str, now: datetime) -> datetime:
         return found if found.tzinfo else found.replace(tzinfo=UTC)
     if schedule == CATCHUP:
         raise InputError(
-            f"This Kubeflow backend does not say for when a run was scheduled, so {DATE} cannot be filled in a run that "
+            f"This Kubeflow backend does not say for when a run was scheduled, so {DATE} cannot be filled in one that "
             "may be catching up. Schedule it without --catchup, or upgrade the backend."
         )
     if not schedule:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import shutil
 import traceback
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 import tasks
-from components import assembly, files
+from components import assembly, exchange, files, identity, reach
 from components.beam_options import pipeline_options
 from components.parts import Schema, Summary, write_part
 from components.progress import say
@@ -36,13 +35,26 @@ class Ingested(NamedTuple):
 
 
 def run(
-    *, task: str, data: str, data_dir: str, snapshot: str, beam_args: list[str], examples: str, statistics: str
+    *,
+    task: str,
+    data: str,
+    data_dir: str,
+    snapshot: str,
+    beam_args: list[str],
+    examples: str,
+    examples_uri: str = "",
+    statistics: str,
 ) -> Ingested:
     definition = tasks.get(task)
     parts = source_parts(definition, data, data_dir)
     check_snapshot(parts, snapshot)
-    found = ingest(definition, parts, Path(examples), beam_args)
+    place = reach.reachable(examples, examples_uri, beam_args)
+    found = (ingest_to_url if reach.is_url(place) else ingest)(definition, parts, place, beam_args)
     found["task"] = task
+    shares = definition.splits
+    found["splits"] = identity.rule(
+        definition.features, (shares.train, shares.eval, shares.test), [part.split for part in parts if part.split]
+    )
     found["source"] = {"kind": source_kind(data), "parts": len(parts), "snapshot": snapshot}
     files.write_json(statistics, found)
     return Ingested(found["fingerprint"], sum(found["rows"].values()), found["rejected"]["count"])
@@ -54,20 +66,37 @@ def check_snapshot(parts: Sequence[Source], expected: str) -> None:
         raise RuntimeError("The data changed after the run had looked at it. Run again when nothing writes to it.")
 
 
-def ingest(task: Task, parts: Sequence[Source], examples: Path, beam_args: list[str]) -> dict[str, Any]:
+def ingest(task: Task, parts: Sequence[Source], place: Path | str, beam_args: list[str]) -> dict[str, Any]:
     """Write the examples; the statistics, without what only the caller knows."""
+    examples = Path(place)
     shutil.rmtree(examples, ignore_errors=True)
     folder = examples / UNFINISHED
     folder.mkdir(parents=True)
     schema = Schema.of(task)
-    say(f"reading {parts[0].name if len(parts) == 1 else f'{len(parts)} parts'}")
+    _run(schema, parts, str(folder), beam_args)
+    found, summaries = _summed_up(schema, folder)
+    _finish(folder, examples, summaries)
+    return found
+
+
+def ingest_to_url(task: Task, parts: Sequence[Source], place: str, beam_args: list[str]) -> dict[str, Any]:
+    """The same where workers and this process share nothing but an object store."""
+    reach.clear(place)
+    folder, schema = f"{place}/{UNFINISHED}", Schema.of(task)
     _run(schema, parts, folder, beam_args)
+    with exchange.mirrored(folder) as mirror:
+        found, summaries = _summed_up(schema, mirror)
+        exchange.gather(folder, mirror, place, summaries)
+    reach.clear(folder)
+    return found
+
+
+def _summed_up(schema: Schema, folder: Path) -> tuple[dict[str, Any], list[Summary]]:
     _raise_first(folder)
     summaries = assembly.load_summaries(folder)
     found = _statistics(schema, summaries)
     found["duplicates"] = {split: assembly.count_duplicates(folder, split) for split in SPLITS}
-    _finish(folder, examples, summaries)
-    return found
+    return found, summaries
 
 
 class _Write(beam.DoFn):
@@ -77,9 +106,8 @@ class _Write(beam.DoFn):
         self.schema, self.parts, self.folder = schema, parts, folder
 
     def process(self, number: int, after: list[int]) -> Iterator[int]:
-        done = Path(self.folder) / f"part-{number:05d}"
-        attempt = done.with_name(f"attempt-{number:05d}-{secrets.token_hex(4)}")
-        attempt.mkdir()
+        place = exchange.opened(self.folder)
+        attempt = place.attempt(number)
         try:
             write_part(self.schema, self.parts[number], attempt, self._official(after))
         except Exception as error:
@@ -87,23 +115,23 @@ class _Write(beam.DoFn):
             if not isinstance(error, InputError):
                 traceback.print_exc()
             failure = {"input": isinstance(error, InputError), "what": _sentence(self.parts[number], error)}
-            files.write_json(done.with_suffix(".error"), failure)
+            place.failed(number, failure)
         else:
-            if not done.exists():  # or a runner has tried the same part twice
-                attempt.rename(done)
+            place.done(attempt, number)
         yield number
 
     def _official(self, numbers: list[int]) -> dict[str, Any]:
         ids = {}
         for split in ("test", "eval"):
             named = [number for number in sorted(numbers) if self.parts[number].split == split]
-            directories = [Path(self.folder) / f"part-{number:05d}" for number in named]
-            ids[split] = assembly.read_ids((path for path in directories if path.exists()), split)
+            place = exchange.opened(self.folder)
+            ids[split] = assembly.read_ids((path for number in named for path in place.ids(number, split)), split)
         return ids
 
 
-def _run(schema: Schema, parts: Sequence[Source], folder: Path, beam_args: list[str]) -> None:
+def _run(schema: Schema, parts: Sequence[Source], folder: str, beam_args: list[str]) -> None:
     """The official test parts first, then official evaluation parts, then all others."""
+    say(f"reading {parts[0].name if len(parts) == 1 else f'{len(parts)} parts'}")
     stages: dict[str, list[int]] = {"test": [], "eval": [], "others": []}
     for number, part in enumerate(parts):
         stages[part.split if part.split in ("test", "eval") else "others"].append(number)
@@ -114,8 +142,7 @@ def _run(schema: Schema, parts: Sequence[Source], folder: Path, beam_args: list[
                 written = (
                     pipeline
                     | f"{stage} parts" >> beam.Create(numbers)
-                    | f"write {stage} parts"
-                    >> beam.ParDo(_Write(schema, parts, str(folder)), beam.pvalue.AsList(after))
+                    | f"write {stage} parts" >> beam.ParDo(_Write(schema, parts, folder), beam.pvalue.AsList(after))
                 )
                 after = (after, written) | f"{stage} done" >> beam.Flatten()
 

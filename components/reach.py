@@ -17,7 +17,7 @@ def is_url(place: str) -> bool:
 def is_distributed(beam_args: list[str]) -> bool:
     """Whether a runner is named that is not this process."""
     named = ""
-    for arg, following in zip(beam_args, [*beam_args[1:], ""], strict=True):
+    for arg, following in zip(beam_args, [*beam_args[1:], ""], strict=False):
         if arg.startswith("--runner"):
             named = arg.partition("=")[2] or following
     return bool(named) and named.rpartition(".")[2].lower() not in IN_PROCESS

@@ -62,7 +62,7 @@ def served_statistics(destination: str, task: str, champion: str) -> dict[str, A
 
 def check(task: Task, statistics: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[Anomaly]:
     """All that is wrong or worth knowing, errors first."""
-    found = [*_rejected(task, statistics), *_splits(task, statistics)]
+    found = [*_rejected(task, statistics), *_splits(task, statistics), *_split_rule(statistics, before)]
     if any(statistics["rows"].values()):
         for column in task.columns:
             found.extend(_column(task, column, statistics["columns"][column.name]))
@@ -79,6 +79,22 @@ def _splits(task: Task, statistics: Mapping[str, Any]) -> Iterator[Anomaly]:
     for split in SPLITS:
         if getattr(task.splits, split) and not statistics["rows"][split]:
             yield Anomaly("", "error", f"The {split} split is empty", f"rows in {split}", f"none of {total} rows")
+
+
+def _split_rule(statistics: Mapping[str, Any], before: Mapping[str, Any] | None) -> Iterator[Anomaly]:
+    """Where the champion's rows were split by another rule, it may have been trained on rows of this test split."""
+    now = statistics.get("splits")
+    if not before or not now or before.get("splits") == now:
+        return
+    then = before.get("splits") or {}
+    differing = [name for name in now if then.get(name) != now[name]]
+    yield Anomaly(
+        "",
+        "warning",
+        "The serving model may have been trained on rows that both models are judged by now, which favours it",
+        "rows split by the rule of the serving model's",
+        f"another {', '.join(differing).replace('_', ' ')}" if then else "a serving model that does not tell its rule",
+    )
 
 
 def _rejected(task: Task, statistics: Mapping[str, Any]) -> Iterator[Anomaly]:

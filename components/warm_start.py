@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -64,7 +65,7 @@ def _load(model: keras.Model, kept: Path) -> list[str]:
             warnings.simplefilter("ignore")  # Keras tells of layers that do not fit; so do we
             model.load_weights(kept, skip_mismatch=True)
         lacking = {id(v) for v in floats if np.isnan(np.asarray(v.value, np.float32)).any()}
-    except (ValueError, KeyError, OSError):
+    except (ValueError, KeyError, OSError, BadZipFile):
         lacking = {id(v) for v in floats}
     taken = {id(v) for v in floats} - lacking
     for variable, value in zip(model.variables, before, strict=True):

@@ -25,6 +25,8 @@ class _Placeholder(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if "armed" not in self.__dict__:  # the import system is still setting the placeholder up
             raise AttributeError(name)
+        if name == "__file__" and not loaded(self.__name__):  # `inspect` asks every module, and kfp asks `inspect`
+            raise AttributeError(name)
         return getattr(sys.modules[self.__name__] if loaded(self.__name__) else load(self.__name__), name)
 
     def __reduce__(self) -> tuple[Callable[[str], ModuleType], tuple[str]]:

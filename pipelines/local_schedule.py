@@ -3,50 +3,79 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components import cron
+import tasks
+from components import cron, dates, resolve, settings
 from pipelines.commands.run import pipeline_arguments
-from tasks import InputError
+from tasks import InputError, nearest
 
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+# Where things lie that the steps look for.
+CARRIED = (
+    "PYTHONPATH", "GOOGLE_APPLICATION_CREDENTIALS", "AWS_PROFILE", "KERAS_HOME", "TFDS_DATA_DIR", "TFHUB_CACHE_DIR",
+)  # fmt: skip
 KEPT = ("data", "data_dir", "model")
 
 
 def text(given: argparse.Namespace) -> str:
     """What to put where, with comments that say how."""
-    if given.timezone != "UTC" and not re.fullmatch(r"[\w+/-]+", given.timezone):
-        raise InputError(f"A time zone has an IANA name, such as Europe/Berlin. Received: {given.timezone!r}.")
-    schedule = cron.parse(given.cron)
+    schedule, zone = cron.parse(given.cron), given.timezone
+    dates.zone(zone)
     if sorted(schedule.second.values) != [0]:
-        raise InputError(f"cron and this command know minutes, no seconds. Received: {given.cron!r}.")
+        raise InputError(f"cron knows minutes, no seconds. Expected five fields. Received: {given.cron!r}.")
     name = given.name or f"sluice-{given.task}"
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         raise InputError(f"A unit's name is letters, digits, '_', '-' and '.'. Received: {name!r}.")
     home, words = Path.cwd(), command(given)
-    zone = given.timezone
-    parts = [
-        "# A line for `crontab -e`. Of the times it names, cron takes those of its own clock.",
-        crontab(schedule, home, words, name, zone),
-        f"# Or, for systemd: ~/.config/systemd/user/{name}.service",
-        service(given.task, home, words),
-        f"# ~/.config/systemd/user/{name}.timer; then: systemctl --user enable --now {name}.timer",
-        timer(given.task, schedule, zone),
-        "# So that timers run when you are not logged in: loginctl enable-linger",
-    ]
-    return "\n".join(parts)
+    line = (
+        crontab(schedule, home, words, name)
+        if same_clock(zone, datetime.now(UTC))
+        else f"# None: cron goes by this machine's clock, which is not that of {zone}.\n# Use the timer.\n"
+    )
+    return "\n".join(
+        [
+            "# For cron: a line for `crontab -e`.",
+            line,
+            f"# For systemd: ~/.config/systemd/user/{name}.service",
+            service(given.task, home, words),
+            f"# ~/.config/systemd/user/{name}.timer; then: systemctl --user enable --now {name}.timer",
+            timer(given.task, schedule, zone),
+            "# Nothing was installed. So that timers run while you are not logged in: loginctl enable-linger",
+        ]
+    )
+
+
+def same_clock(zone: str, now: datetime) -> bool:
+    """Whether this machine's clock shows that zone's time, in summer and in winter."""
+    there = dates.zone(zone)
+    moments = [now.replace(month=month, day=1) for month in range(1, 13)]
+    return all(moment.astimezone().utcoffset() == moment.astimezone(there).utcoffset() for moment in moments)
+
+
+def environment() -> dict[str, str]:
+    """What a bare environment lacks of this one; never a secret itself."""
+    return {name: os.environ[name] for name in CARRIED if os.environ.get(name)}
 
 
 def command(given: argparse.Namespace) -> list[str]:
     """The run as it was asked for here, with nothing left that hangs on this directory or this shell."""
-    if "%" in str(given.timezone):
-        raise InputError(f"A time zone has an IANA name, such as Europe/Berlin. Received: {given.timezone!r}.")
-    asked = pipeline_arguments(given)
+    if given.task not in tasks.names():
+        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    home = Path(os.environ.get("SLUICE_HOME") or ".").expanduser().absolute()
+    runs, serving = str(home / "runs"), given.destination or str(home / "serving")
+    if "://" not in serving:
+        serving = str(Path(serving).expanduser().absolute())
+    asked = pipeline_arguments(argparse.Namespace(**{**vars(given), "runs_dir": Path(runs), "serving_dir": serving}))
+    definition = tasks.get(given.task)
+    settings.check_overrides(definition, resolve.model_name(definition, given.task, given.model), asked["overrides"])
     words = [sys.executable, "-m", "pipelines", "run", given.task]
     for option in KEPT:
         if asked[option] and (option, asked[option]) != ("data", "sample"):
@@ -58,32 +87,34 @@ def command(given: argparse.Namespace) -> list[str]:
     words += ["--warm-start"] if asked["warm_start"] else []
     words += [] if asked["publish"] else ["--no-push"]
     words += ["--force", asked["force"]] if asked["force"] else []
-    return [*words, "--runs", str(given.runs_dir), "--serving", str(given.serving_dir)]
+    return [*words, "--runs", runs, "--serving", serving]
 
 
-def crontab(schedule: cron.Cron, home: Path, words: Sequence[str], name: str, zone: str = "") -> str:
-    """One line. cron has no PATH to speak of, cuts a command at a bare %, and would run two at a time."""
+def crontab(schedule: cron.Cron, home: Path, words: Sequence[str], name: str) -> str:
+    """One line. cron cuts a command at a bare %, and would start a second run while the first goes on."""
     fields = " ".join(str(schedule).split()[1:])
-    log = home / f"{name}.log"
-    lock = home / f".{name}.lock"
-    run = f"cd {shlex.quote(str(home))} && flock -n {shlex.quote(str(lock))} {shlex.join(words)}"
-    line = f"{fields} {_escaped(f'{run} >> {shlex.quote(str(log))} 2>&1')}"
-    _one_line(line)
-    return f"CRON_TZ={zone}\n{line}\n" if zone else f"{line}\n"
+    carried = "".join(f"{key}={shlex.quote(value)} " for key, value in environment().items())
+    lock, log = (shlex.quote(str(home / end)) for end in (f".{name}.lock", f"{name}.log"))
+    run = f"cd {shlex.quote(str(home))} && {carried}flock -n {lock} {shlex.join(words)} >> {log} 2>&1"
+    _one_line(run)
+    return f"{fields} {run.replace('%', chr(92) + '%')}\n"
 
 
 def service(task: str, home: Path, words: Sequence[str]) -> str:
     """A oneshot: systemd starts no second one while it runs. A rejected model (3) is news, not a failure."""
+    carried = "".join(f"Environment={_word(f'{key}={value}')}\n" for key, value in environment().items())
     return (
         f"[Unit]\nDescription=sluice run {task}\n\n"
         f"[Service]\nType=oneshot\nWorkingDirectory={_path(home)}\n"
+        f"{carried}"
         f"ExecStart={' '.join(_word(word) for word in words)}\nSuccessExitStatus=3\n"
     )
 
 
-def timer(task: str, schedule: cron.Cron, zone: str = "") -> str:
-    lines = "".join(f"OnCalendar={event}{' ' if zone else ''}{zone}\n" for event in events(schedule))
-    return f"[Unit]\nDescription=sluice run {task}\n\n[Timer]\n{lines}Persistent=true\n\n[Install]\nWantedBy=timers.target\n"
+def timer(task: str, schedule: cron.Cron, zone: str) -> str:
+    lines = "".join(f"OnCalendar={event} {zone}\n" for event in events(schedule))
+    head = f"[Unit]\nDescription=sluice run {task}\n\n[Timer]\n"
+    return f"{head}{lines}Persistent=true\n\n[Install]\nWantedBy=timers.target\n"
 
 
 def events(schedule: cron.Cron) -> list[str]:
@@ -105,13 +136,9 @@ def _list(field: Any, size: int) -> str:
     return "*" if len(values) == size else ",".join(f"{value:02d}" for value in values)
 
 
-def _escaped(words: str) -> str:
-    return words.replace("%", r"\%")
-
-
 def _one_line(words: str) -> None:
     if "\n" in words or "\r" in words:
-        raise InputError("A crontab's command is one line. Received a path or a setting with a line break in it.")
+        raise InputError("A command here is one line. Received a path or a setting with a line break in it.")
 
 
 def _path(path: Path) -> str:

@@ -56,7 +56,7 @@ def training(
         destination=destination,
         seed=seed,
         overrides=overrides,
-        scheduled=dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER,
+        scheduled="",
         schedule=schedule,
         timezone=timezone,
         warm_start=warm_start,

@@ -8,6 +8,9 @@ Models: `mlp128` (one hidden layer, adam, 5 epochs of all 60,000), `mlp300_100` 
 a cosine, which is worth half a point of accuracy to the first and a whole one to the second.
 
     sluice run fashion_mnist --model cnn --data real
+
+Reached on the real data, mean of seeds 0 to 2, with the seconds of a whole run on two shared cores: `mlp128` accuracy
+0.880 (42 s), `mlp300_100` 0.892 (92 s), `cnn` 0.922 (178 s).
 """
 
 from __future__ import annotations

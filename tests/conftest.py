@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tasks
-from tasks import Bar, Category, Image, Model, Number, Part, Task, Train
+from tasks import Bar, Category, Image, InputError, Model, Number, Part, Task, Train
 
 Row = Mapping[str, Any]
 
@@ -96,3 +98,36 @@ def _plane_rows(count: int) -> Iterable[Row]:
 @pytest.fixture(scope="session")
 def auto_mpg() -> Task:
     return tasks.get("auto_mpg")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """A Kubeflow Pipelines backend of this test's own, and nothing of the caller's that points to another."""
+    from kubeflow_server import backend
+
+    from pipelines.kubeflow import connect, spoken
+
+    for name in (*spoken.TOKENS, *connect.COOKIES, connect.HOST, "KF_PIPELINES_SA_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    with backend() as server:
+        yield server
+
+
+@pytest.fixture
+def sluice(server: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """The exit status, stdout and stderr of a command to this server."""
+    from pipelines.options import parser
+
+    def command(*words: str, host: str = "") -> tuple[int, str, str]:
+        given = parser().parse_args([*words, "--host", host or server.url])
+        try:
+            status = importlib.import_module(f"pipelines.commands.{given.module}").main(given)
+        except (InputError, ValueError, RuntimeError) as error:
+            print(f"sluice: {error}", file=sys.stderr)
+            status = 2 if isinstance(error, InputError) else 1
+        out, said = capsys.readouterr()
+        assert "Traceback" not in said
+        return status, out, said
+
+    return command

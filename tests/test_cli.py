@@ -15,8 +15,8 @@ import tasks
 
 ROOT = Path(__file__).parent.parent
 WORDS = (
-    "tasks", "run", "runs", "show", "compare", "predict", "versions", "rollback", "release", "reproduce", "doctor", "compile", "submit", "schedule",
-    "schedules", "unschedule",
+    "tasks", "run", "runs", "show", "compare", "predict", "versions", "rollback", "release", "reproduce", "doctor",
+    "compile", "submit", "schedule", "schedules", "unschedule",
 )  # fmt: skip
 
 

@@ -185,7 +185,8 @@ def test_an_accelerator_with_its_toleration_is_fine() -> None:
 def test_profiles_lie_over_the_base_and_flags_over_both(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         '[project]\nname = "x"\n[tool.sluice.kubeflow]\nimage = "r/base:1"\ngpus = 1\nenv = {A = "1", B = "1"}\n'
-        '[tool.sluice.kubeflow.prod]\nimage = "r/prod:1"\nenv = {B = "2"}\n[tool.sluice.kubeflow.prod.secrets.s3]\nk = "V"\n'
+        '[tool.sluice.kubeflow.prod]\nimage = "r/prod:1"\nenv = {B = "2"}\n'
+        '[tool.sluice.kubeflow.prod.secrets.s3]\nk = "V"\n'
     )
     base = profile.load(directory=tmp_path)
     assert (base.image, base.gpus, base.env) == ("r/base:1", 1, {"A": "1", "B": "1"})
@@ -220,7 +221,7 @@ def test_resources_for_a_step_that_is_not_there() -> None:
 
 
 def test_a_profile_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="There is no profile 'prod'. There is none in"):
+    with pytest.raises(InputError, match=r"There is no profile 'prod'\. There is none in"):
         profile.load("prod", tmp_path)
 
 
@@ -230,3 +231,16 @@ def test_compiling_leaves_the_pipeline_itself_alone() -> None:
     before = copy.deepcopy(graph.training())
     place.compiled(EVERYTHING, concluding=True)
     assert graph.training() == before
+
+
+def test_the_local_key_needs_no_such_parameter() -> None:
+    """It has the sources themselves: an edit of one step's code must not rerun another, nor be told twice."""
+    from pipelines import graph
+    from pipelines.local.keys import ingredients
+
+    ingest = next(step for step in graph.training().steps if step.name == "ingest")
+    before, after = (ingredients(ingest, {"task": "auto_mpg", "code": code}, {}, "") for code in ("old", "new"))
+    assert before.key == after.key
+    assert "code" not in before.parameters
+    assert "components/ingest.py" in before.sources
+    assert "components/evaluate.py" not in before.sources

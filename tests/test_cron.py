@@ -88,7 +88,8 @@ def test_kubeflow_gets_six_fields(text: str, written: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "0 3 * *", "0 3 * * * * *", "60 3 * * *", "0 24 * * *", "0 3 0 * *", "0 3 * 13 *", "0 3 * * 8", "0 3 L * *",
-     "0 3 * * mon#2", "0 5-3 * * *", "*/0 * * * *", "0 3 * foo *", "0 3,, * * *", "-1 * * * *", "*-5 * * * *", "@never"],
+     "0 3 * * mon#2", "0 5-3 * * *", "*/0 * * * *", "0 3 * foo *", "0 3,, * * *", "-1 * * * *",
+     "*-5 * * * *", "@never"],
 )  # fmt: skip
 def test_what_is_no_schedule(text: str) -> None:
     with pytest.raises(InputError, match="schedule"):

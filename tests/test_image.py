@@ -18,6 +18,10 @@ from typing import Any
 import pytest
 import yaml
 
+from pipelines import graph
+from pipelines.kubeflow import place
+from pipelines.kubeflow.profile import Profile
+
 ROOT = Path(__file__).parent.parent
 NAME = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;]+)", re.MULTILINE)
 
@@ -67,7 +71,7 @@ def test_everything_installed_is_pinned_by_its_hash() -> None:
     for lock in ("requirements.lock", "requirements-gpu.lock"):
         blocks = re.split(r"\n(?=[A-Za-z0-9])", (ROOT / lock).read_text().strip())
         assert all("--hash=sha256:" in block for block in blocks)
-        assert "http" not in (ROOT / lock).read_text()
+        assert "://" not in (ROOT / lock).read_text()
 
 
 def test_the_two_locks_agree() -> None:
@@ -92,10 +96,10 @@ class Container:
 
     root: Path
 
-    def run(self, command: str, stage: str = "") -> None:
+    def run(self, command: str) -> None:
         command = re.sub(r"--mount=\S+\s+", "", command)
-        for place in ("/opt/sluice", "/wheels"):
-            command = command.replace(place, str(self.root / place[1:]))
+        for there in ("/opt/sluice", "/wheels"):
+            command = command.replace(there, str(self.root / there[1:]))
         done = subprocess.run(
             ["sh", "-ec", command], cwd=self.root / "src", env=self.environment, capture_output=True, text=True,
             timeout=1200, check=False,
@@ -105,8 +109,8 @@ class Container:
     @property
     def environment(self) -> dict[str, str]:
         """As little as an image has; the builder's own way to packages stays."""
-        kept = {name: value for name, value in os.environ.items()
-                if name.startswith(("PIP_", "UV_", "SSL_", "REQUESTS_")) or name.lower().endswith("_proxy")}  # fmt: skip
+        ways = ("PIP_", "SSL_", "REQUESTS_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+        kept = {name: value for name, value in os.environ.items() if name.upper().startswith(ways)}
         path = f"{self.root / 'opt/sluice/bin'}:{self.root / 'bin'}:/usr/bin:/bin"
         return {**kept, "PATH": path, "HOME": str(self.root / "home"), "PYTHONUNBUFFERED": "1"}
 
@@ -122,19 +126,19 @@ def build(root: Path, target: str) -> Container:
             if word == "COPY":
                 _copy(rest, root / "src")
             elif word == "RUN" and "useradd" not in rest:
-                container.run(rest, stage.name)
+                container.run(rest)
     shutil.rmtree(root / "src")
     return container
 
 
 def _copy(words: str, target: Path) -> None:
-    *names, place = words.split()
+    *names, there = words.split()
     for name in names:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, target / place, ignore=_ignored)
+            shutil.copytree(source, target / there, ignore=_ignored)
         else:
-            shutil.copy(source, target / place)
+            shutil.copy(source, target / there)
 
 
 def _ignored(_: str, names: list[str]) -> list[str]:
@@ -148,7 +152,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Container:
 
 def execute(image: Container, step: str, executor_input: Mapping[str, Any], folder: Path) -> Any:
     """The step's command line as the cluster's launcher would start it, in the image."""
-    spec = next(yaml.safe_load_all((ROOT / "pipeline.yaml").read_text()))
+    spec = next(yaml.safe_load_all(place.compiled(Profile())))
     container = spec["deploymentSpec"]["executors"][f"exec-{step}"]["container"]
     words = [word.replace("{{$}}", json.dumps(executor_input)) for word in (*container["command"], *container["args"])]
     done = subprocess.run(
@@ -158,47 +162,61 @@ def execute(image: Container, step: str, executor_input: Mapping[str, Any], fold
     return json.loads((folder / "executor_output.json").read_text())
 
 
-def inputs(folder: Path, values: Mapping[str, Any], artifacts: Mapping[str, str] | None = None) -> dict[str, Any]:
+def inputs(folder: Path, step: graph.Step, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What the launcher hands to a step: its parameters from wherever the graph says, and places for what it makes."""
+    asked = graph.training().arguments({"task": "auto_mpg", "destination": str(folder / "serving")})
+    values = {}
+    for name, source in step.parameters.items():
+        match source:
+            case graph.Constant(value):
+                values[name] = value
+            case graph.Parameter(parameter):
+                values[name] = asked[parameter]
+            case graph.Output("resolve", output):
+                values[name] = found[output]
     made = {
         name: {"artifacts": [{"name": name, "uri": str(folder / name), "metadata": {}, "type": {"schemaTitle": kind}}]}
-        for name, kind in (artifacts or {}).items()
+        for name, kind in step.output_artifacts.items()
     }
     return {
-        "inputs": {"parameterValues": dict(values), "artifacts": {}},
+        "inputs": {"parameterValues": values, "artifacts": {}},
         "outputs": {"artifacts": made, "outputFile": str(folder / "executor_output.json")},
     }
 
 
 @pytest.mark.slow
 def test_a_step_s_own_command_runs_in_the_image(image: Container, tmp_path: Path) -> None:
-    given = {
-        "task": "auto_mpg", "model": "", "data": "sample", "data_dir": "", "destination": str(tmp_path / "serving"),
-        "seed": 0, "overrides": {}, "scheduled": "", "schedule": "", "timezone": "",
-    }  # fmt: skip
-    found = execute(image, "resolve", inputs(tmp_path, given), tmp_path)["parameterValues"]
-    assert found["model"] == "mlp"
-    values = {"task": "auto_mpg", "data": found["data"], "data_dir": "", "snapshot": found["snapshot"], "beam_args": []}
-    folder = tmp_path / "ingest"
-    folder.mkdir()
-    kinds = {"examples": "system.Dataset", "statistics": "system.Artifact"}
-    asked = inputs(folder, {**values, "code": found["ingest_code"]}, kinds)
-    said = execute(image, "ingest", asked, folder)
+    resolve, ingest = graph.training().steps[:2]
+    found = execute(image, "resolve", inputs(tmp_path, resolve, {}), tmp_path)["parameterValues"]
+    assert (found["model"], found["champion"]) == ("mlp", "")
+    said = execute(image, "ingest", inputs(tmp_path, ingest, found), tmp_path)
     assert said["parameterValues"]["rows"] > 100
-    assert list((folder / "examples" / "train").glob("examples-*.tfrecord.gz"))
+    assert list((tmp_path / "examples" / "train").glob("examples-*.tfrecord.gz"))
 
 
 @pytest.mark.slow
 def test_the_package_is_the_installed_one_and_the_tools_are_not_there(image: Container, tmp_path: Path) -> None:
     code = "import components, pipelines, tasks; print(components.__file__); print(tasks.names()); import tensorflow"
     done = subprocess.run(
-        ["python", "-c", code], cwd=tmp_path, env=image.environment, capture_output=True, text=True, timeout=300, check=True
+        ["python", "-c", code],
+        cwd=tmp_path,
+        env=image.environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
     )
     first, names, *_ = done.stdout.splitlines()
     assert first.startswith(str(image.root / "opt/sluice"))
     assert "auto_mpg" in names
     assert not (image.root / "opt/sluice/bin/mypy").exists()
     helped = subprocess.run(
-        shlex.split("sluice tasks --json"), cwd=tmp_path, env=image.environment, capture_output=True, text=True, check=True
+        shlex.split("sluice tasks --json"),
+        cwd=tmp_path,
+        env=image.environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert json.loads(helped.stdout)
 

@@ -137,6 +137,25 @@ def test_a_destination_that_may_not_be_written_is_told(boats: Path) -> None:
         run(boats, destination=str(boats / "closed" / "serving"))
 
 
+def test_the_date_in_the_data_is_that_of_the_schedule(boats: Path) -> None:
+    for day in ("2026-02-28", "2026-03-01"):
+        (boats / f"{day}.csv").write_text(f"length,speed\n1,{day[-1]}\n")
+    pattern = {"data": str(boats / "{date}.csv"), "timezone": "Europe/Berlin"}
+    found = run(boats, **pattern, scheduled="2026-02-28T23:30:00Z")
+    assert found.data == found.parameters["data"] == str(boats / "2026-03-01.csv")
+    assert found.snapshot == run(boats, data=found.data).snapshot
+    before = run(boats, data=str(boats / "{previous_date}.csv"), scheduled="2026-03-01T00:00:00Z")
+    assert before.data == str(boats / "2026-02-28.csv")
+    assert before.snapshot != found.snapshot
+
+
+def test_each_cached_step_has_a_hash_of_its_own_code(boats: Path) -> None:
+    found = run(boats)
+    codes = [found.ingest_code, found.validate_code, found.transform_code, found.train_code, found.evaluate_code]
+    assert len({*codes, found.rehearse_code}) == 6
+    assert run(boats, seed=1).train_code == found.train_code
+
+
 def serve(folder: Path, provenance: dict[str, Any]) -> str:
     (folder / "model").mkdir(exist_ok=True)
     (folder / "model" / "saved_model.pb").write_bytes(b"model")

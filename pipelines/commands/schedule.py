@@ -10,6 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from components import cron, dates
+from pipelines import local_schedule
 from pipelines.commands import text
 from pipelines.kubeflow import asked, connect, recurring, zones
 from pipelines.kubeflow.recurring import Plan
@@ -20,6 +21,9 @@ SHOWN = 5
 
 def main(given: argparse.Namespace) -> int:
     match given.action:
+        case "schedule" if given.local:
+            print(local_schedule.text(given))
+            return 0
         case "schedule":
             return _schedule(given)
         case "schedules":
@@ -72,8 +76,8 @@ def _change(now: datetime, here: tzinfo, there: tzinfo) -> str:
     later = zones.ahead(now, there, here) - zones.ahead(when, there, here)
     way = f"{abs(later)} minutes {'later' if later > 0 else 'earlier'}"
     return (
-        f"Kubeflow's clock is that of its server ({there}), and {here} changes against it by {when:%Y-%m-%d}: from then on "
-        f"the runs come {way} by {here}. Give the same command again then, and they come at the time you said."
+        f"Kubeflow's clock is that of its server ({there}), and {here} changes against it by {when:%Y-%m-%d}: from "
+        f"then on the runs come {way} by {here}. Give the same command again then, and they come at the time you said."
     )
 
 
@@ -122,5 +126,3 @@ def _found(given: argparse.Namespace) -> tuple[connect.Cluster, list[Any]]:
     chosen = asked.profile_of(given)
     cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
     return cluster, recurring.ours(cluster)
-
-

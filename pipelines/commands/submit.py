@@ -8,9 +8,10 @@ import sys
 from typing import Any
 
 from pipelines.kubeflow import asked, check, connect, follow
-from pipelines.kubeflow.connect import Cluster, Unreachable
+from pipelines.kubeflow.connect import Cluster
 from pipelines.kubeflow.follow import DONE, FAILED, REJECTED, WRONG_INPUT, Seen
 from pipelines.kubeflow.profile import Profile
+from pipelines.kubeflow.spoken import Unreachable
 
 INTERRUPTED = 130
 
@@ -89,7 +90,9 @@ def _end(seen: Seen, url: str) -> int:
         case 0:
             return DONE
         case 3:
-            _say(f"sluice: the gate rejected the model; nothing was pushed. Its reasons are in evaluate's verdict: {url}")
+            _say(
+                f"sluice: the gate rejected the model; nothing was pushed. Its reasons are in evaluate's verdict: {url}"
+            )
             return REJECTED
     failed = [name for name, step in seen.steps.items() if step["status"] == "failed"]
     what = f"The step {' and '.join(failed)} failed" if failed else f"The run ended as {seen.state.lower()}"

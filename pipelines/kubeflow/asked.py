@@ -80,12 +80,12 @@ def name_of(asked: dict[str, Any]) -> str:
 
 
 @contextmanager
-def package(chosen: Profile, asked: dict[str, Any], *, concluding: bool) -> Iterator[str]:
+def package(chosen: Profile, asked: dict[str, Any], *, concluding: bool, scheduled: bool = False) -> Iterator[str]:
     """The compiled pipeline as a file, as KFP's client takes it."""
     labels = {"sluice/task": asked["task"], "sluice/model": asked["model"] or tasks.get(asked["task"]).default_model}
     with TemporaryDirectory(prefix="sluice-") as folder:
         path = Path(folder) / "pipeline.yaml"
-        path.write_text(place.compiled(chosen, concluding=concluding, labels=labels))
+        path.write_text(place.compiled(chosen, concluding=concluding, scheduled=scheduled, labels=labels))
         yield str(path)
 
 
@@ -93,8 +93,8 @@ def _on_cluster(words: str, what: str) -> str:
     if "://" in words or words.startswith("/"):
         return words
     raise InputError(
-        f"{what} must be a URL such as s3://bucket/cars or an absolute path that is mounted there: the cluster does not "
-        f"see this machine's files. Received: {words!r}."
+        f"{what} must be a URL such as s3://bucket/cars or an absolute path that is mounted there: the cluster does "
+        f"not see this machine's files. Received: {words!r}."
     )
 
 

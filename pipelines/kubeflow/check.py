@@ -31,7 +31,7 @@ def findings(text: str) -> list[Finding]:
     spec = next((document for document in documents if "pipelineInfo" in document), None)
     if spec is None:
         return [Finding(True, "It has no pipeline: expected a document with pipelineInfo.")]
-    platform = next((document for document in documents if "platforms" in document), {})
+    platform: dict[str, Any] = next((document for document in documents if "platforms" in document), {})
     places = platform.get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {})
     found = [*_whole(spec, text), *(finding for step in _steps(spec) for finding in _step(step, places))]
     return sorted(dict.fromkeys(found), key=lambda finding: not finding.refused)
@@ -62,7 +62,9 @@ def _whole(spec: Mapping[str, Any], text: str) -> Iterator[Finding]:
     if not NAME.fullmatch(name := spec["pipelineInfo"].get("name", "")):
         yield Finding(True, f"A pipeline's name is of lower-case letters, digits, - and dots. Received: {name!r}.")
     if len(text) > LARGEST:
-        yield Finding(True, f"It has {len(text):,} characters; above {LARGEST:,} Kubernetes does not keep the workflow.")
+        yield Finding(
+            True, f"It has {len(text):,} characters; above {LARGEST:,} Kubernetes does not keep the workflow."
+        )
 
 
 def _step(step: _Step, places: Mapping[str, Any]) -> Iterator[Finding]:

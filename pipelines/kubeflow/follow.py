@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.kubeflow.connect import Cluster, Unreachable
+from pipelines.kubeflow.connect import Cluster
+from pipelines.kubeflow.spoken import Unreachable
 from tasks import InputError
 
 DONE, FAILED, WRONG_INPUT, REJECTED = 0, 1, 2, 3
@@ -34,9 +35,7 @@ class Seen:
         return WRONG_INPUT if failed == ["resolve"] else FAILED
 
 
-def follow(
-    cluster: Cluster, run_id: str, names: Iterable[str], say: Callable[[str], None], every: float = 5.0
-) -> Seen:
+def follow(cluster: Cluster, run_id: str, names: Iterable[str], say: Callable[[str], None], every: float = 5.0) -> Seen:
     """Wait for the end. The backend may be away for a while; the run does not need us."""
     names, before, since = list(names), Seen(), time.monotonic()
     while True:

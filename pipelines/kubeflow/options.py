@@ -43,7 +43,9 @@ def _run(command: argparse.ArgumentParser, data_and_settings: Callable[[argparse
     command.add_argument("--model", default="", help="one of the task's models; default: its first")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and shuffling; default: 0")
     data_and_settings(command)
-    command.add_argument("--warm-start", action="store_true", help="begin with the serving model's weights, where they fit")
+    command.add_argument(
+        "--warm-start", action="store_true", help="begin with the serving model's weights, where they fit"
+    )
     command.add_argument("--no-push", action="store_true", help="train and judge the model, but push nothing")
     command.add_argument("--keep", type=int, default=0, metavar="N", help="so many versions stay served; default: all")
     command.add_argument("--force", default=None, metavar="REASON", help="push past the gate; the reason is kept")
@@ -58,7 +60,10 @@ def _times(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cron", required=True, help="five fields as in a crontab, or six with the second first")
     command.add_argument("--name", default="", help="default: the task; the same name again replaces the schedule")
     command.add_argument("--timezone", default="UTC", metavar="ZONE", help="of --cron and {date}; default: UTC")
-    command.add_argument("--server-timezone", default="UTC", metavar="ZONE", help="of Kubeflow's scheduler; default: UTC")
+    command.add_argument(
+        "--server-timezone", default="UTC", metavar="ZONE", help="of Kubeflow's scheduler; default: UTC"
+    )
+    command.add_argument("--local", action="store_true", help="print what cron and systemd need here; install nothing")
     command.add_argument("--catchup", action="store_true", help="also run for the times that were missed")
     command.add_argument("--disabled", action="store_true", help="make it, but let it start nothing yet")
     command.add_argument("--fail-when-rejected", action="store_true", help="a rejected model fails its run")
@@ -82,7 +87,9 @@ def _placing(command: argparse.ArgumentParser, *, hidden: bool = False) -> None:
         else:
             group.add_argument(flag, help=text, **how)  # type: ignore[arg-type]
 
-    group.add_argument("--profile", default="", metavar="NAME", help="of sluice.toml or pyproject.toml in this directory")
+    group.add_argument(
+        "--profile", default="", metavar="NAME", help="of sluice.toml or pyproject.toml in this directory"
+    )
     many = {"action": "append", "default": []}
     option("--image", "the image that the steps run in", metavar="IMAGE")
     option("--gpus", "for the trainer alone; default: 0", type=int, metavar="N")

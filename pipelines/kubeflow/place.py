@@ -29,8 +29,14 @@ ROOM = {
 RETRIES, BACKOFF, FACTOR, WITHIN = 2, "30s", 2.0, "3600s"
 
 
-def placed(profile: Profile, *, concluding: bool = False, labels: dict[str, str] | None = None) -> Any:
-    """The training pipeline for a cluster; concluding, with a last step that fails where the gate rejected."""
+def placed(
+    profile: Profile, *, concluding: bool = False, scheduled: bool = False, labels: dict[str, str] | None = None
+) -> Any:
+    """The training pipeline for a cluster.
+
+    Concluding, it has a last step that fails where the gate rejected. Scheduled, it asks the backend for when a run
+    was due; kfp's local runner, which runs pipeline.yaml too, stumbles over that placeholder.
+    """
     with without_client():
         import kfp  # noqa: F401
     from kfp import dsl
@@ -44,6 +50,8 @@ def placed(profile: Profile, *, concluding: bool = False, labels: dict[str, str]
     def anywhere(*given: Any, **named: Any) -> Any:
         outputs = pipeline(*given, **named)
         steps = pipeline_context.Pipeline.get_default_pipeline().tasks
+        if scheduled:
+            steps["resolve"].inputs["scheduled"] = dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER
         if concluding:
             _conclude(steps, named.get("publish", _named(pipeline, given, "publish")))
         if unknown := sorted(profile.resources.keys() - steps.keys()):
@@ -53,7 +61,9 @@ def placed(profile: Profile, *, concluding: bool = False, labels: dict[str, str]
         return outputs
 
     about = training.description
-    return dsl.pipeline(name=training.name, description=about, display_name="Sluice: raw data to a served model")(anywhere)
+    return dsl.pipeline(name=training.name, description=about, display_name="Sluice: raw data to a served model")(
+        anywhere
+    )
 
 
 def compiled(profile: Profile, **how: Any) -> str:

@@ -96,7 +96,11 @@ def load(name: str = "", directory: Path | None = None, **flags: Any) -> Profile
         hint = nearest(name, list(profiles)) if profiles else f" There is none in {path or ' or '.join(FILES)}."
         raise InputError(f"There is no profile {name!r}.{hint}")
     merged: dict[str, Any] = {}
-    for layer in (base, profiles.get(name, {}), {key: value for key, value in flags.items() if value not in (None, "")}):
+    for layer in (
+        base,
+        profiles.get(name, {}),
+        {key: value for key, value in flags.items() if value not in (None, "")},
+    ):
         for key, value in layer.items():
             if key not in known:
                 raise InputError(f"{path} has no place for {key!r} in a Kubeflow profile.{nearest(key, known)}")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.kubeflow import asked
-from pipelines.kubeflow.connect import Cluster, Unreachable
+from pipelines.kubeflow.connect import Cluster
 from pipelines.kubeflow.profile import Profile
+from pipelines.kubeflow.spoken import Unreachable
 
 PAGE = 100
 
@@ -58,7 +59,7 @@ def remove(cluster: Cluster, recurring_run_id: str) -> None:
 
 
 def _create(cluster: Cluster, chosen: Profile, parameters: dict[str, Any], plan: Plan, before: set[str]) -> str:
-    with asked.package(chosen, parameters, concluding=plan.concluding) as path:
+    with asked.package(chosen, parameters, concluding=plan.concluding, scheduled=True) as path:
         with cluster.spoken("making the experiment"):
             experiment = cluster.client.create_experiment(parameters["task"], namespace=cluster.namespace or None)
         try:

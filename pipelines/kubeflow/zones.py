@@ -15,7 +15,9 @@ YEAR = 366
 
 def ahead(moment: datetime, there: tzinfo, here: tzinfo) -> int:
     """By how many minutes the clock there is ahead of the clock here."""
-    difference = (moment.astimezone(there).utcoffset() or timedelta()) - (moment.astimezone(here).utcoffset() or timedelta())
+    difference = (moment.astimezone(there).utcoffset() or timedelta()) - (
+        moment.astimezone(here).utcoffset() or timedelta()
+    )
     return int(difference.total_seconds()) // 60
 
 

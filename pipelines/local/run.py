@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from components.files import read_json
 from components.provenance import git_revision, library_versions
 from pipelines.graph import RUN_NAME, Graph
 from pipelines.local.display import Display
@@ -91,7 +92,7 @@ def _conclude(graph: Graph, outputs: Mapping[str, Outputs], record: Record) -> N
     said = {name: output.parameters for name, output in outputs.items()}
     resolved, evaluated, pushed = said.get("resolve", {}), said.get("evaluate", {}), said.get("push", {})
     if "system.Metrics" in artifacts:
-        record.facts["metrics"] = dict(artifacts["system.Metrics"].metadata)
+        record.facts["metrics"] = dict(sorted(artifacts["system.Metrics"].metadata.items()))
     if "system.HTML" in artifacts:
         report = record.path.parent / artifacts["system.HTML"].path
         publish(report, record.path / "report.html")

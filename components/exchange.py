@@ -1,0 +1,142 @@
+"""Where the workers of ingest leave what they wrote: a folder that all see, or a URL when no folder is seen by all."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from components import assembly, files, reach
+from components.parts import Summary
+from components.records import SUFFIX
+from components.statistics import SPLITS
+
+SUMMARY = "summary.pickle"
+
+
+class Exchange(Protocol):
+    """What a worker does with it."""
+
+    def attempt(self, number: int) -> Path:
+        """A new directory to write a part in."""
+
+    def done(self, attempt: Path, number: int) -> None:
+        """The part is whole. A runner may try a part twice: both come to the same."""
+
+    def failed(self, number: int, failure: Mapping[str, Any]) -> None:
+        """Keep what is to be told at the end."""
+
+    def ids(self, number: int, split: str) -> list[Path]:
+        """The part's row ids of a split, if it is whole."""
+
+
+class Folder:
+    """A directory that every worker sees."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+
+    def attempt(self, number: int) -> Path:
+        directory = self.path / f"attempt-{number:05d}-{secrets.token_hex(4)}"
+        directory.mkdir()
+        return directory
+
+    def done(self, attempt: Path, number: int) -> None:
+        final = self.path / f"part-{number:05d}"
+        if not final.exists():
+            attempt.rename(final)
+
+    def failed(self, number: int, failure: Mapping[str, Any]) -> None:
+        files.write_json(self.path / f"part-{number:05d}.error", failure)
+
+    def ids(self, number: int, split: str) -> list[Path]:
+        directory = self.path / f"part-{number:05d}"
+        return [directory] if directory.exists() else []
+
+
+class Url:
+    """A place in an object store; parts are written beside the worker and copied there, their summary last."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def attempt(self, number: int) -> Path:
+        return Path(tempfile.mkdtemp(prefix="sluice-part-"))
+
+    def done(self, attempt: Path, number: int) -> None:
+        try:
+            for path in sorted(attempt.iterdir(), key=lambda path: path.name == SUMMARY):
+                upload(path, f"{self.url}/part-{number:05d}/{path.name}")
+        finally:
+            shutil.rmtree(attempt, ignore_errors=True)
+
+    def failed(self, number: int, failure: Mapping[str, Any]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            files.write_json(Path(folder) / "error", failure)
+            upload(Path(folder) / "error", f"{self.url}/part-{number:05d}.error")
+
+    def ids(self, number: int, split: str) -> list[Path]:
+        part = f"{self.url}/part-{number:05d}"
+        if not reach.listed(part, SUMMARY):
+            return []
+        folder = Path(tempfile.mkdtemp(prefix="sluice-ids-"))
+        download(f"{part}/{split}.ids", folder / f"{split}.ids")
+        return [folder]
+
+
+def opened(place: str) -> Exchange:
+    return Url(place) if reach.is_url(place) else Folder(place)
+
+
+@contextmanager
+def mirrored(url: str) -> Iterator[Path]:
+    """All but the shards, as a folder here: a few numbers and eight bytes a row."""
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
+        for found in [*reach.listed(url, "part-*/*"), *reach.listed(url, "part-*.error")]:
+            if not found.endswith(SUFFIX):
+                target = Path(folder, *found.rsplit("/", 2 if "/part-" in found.rpartition("/")[0] else 1)[1:])
+                target.parent.mkdir(exist_ok=True)
+                download(found, target)
+        yield Path(folder)
+
+
+def gather(url: str, mirror: Path, target: str, summaries: Sequence[Summary]) -> None:
+    """As `assembly.gather`, between URLs; small shards are put together here."""
+    directories = assembly.part_directories(mirror)
+    for split in SPLITS:
+        found = [
+            f"{url}/{directory.name}/{name}"
+            for directory, summary in zip(directories, summaries, strict=True)
+            for name in summary.shards[split]
+        ]
+        groups = assembly.groups(found, lambda shard: int(reach.system_of(shard)[0].size(reach.system_of(shard)[1])))
+        for number, group in enumerate(groups):
+            _join(group, f"{target}/{split}/examples-{number:05d}-of-{len(groups):05d}{SUFFIX}")
+    final = mirror / "final"
+    assembly.gather_rejected(mirror, final)
+    for path in final.rglob("*.jsonl"):
+        upload(path, f"{target}/rejected/{path.name}")
+
+
+def _join(group: Sequence[str], whole: str) -> None:
+    system, inside = reach.system_of(whole)
+    system.makedirs(inside.rpartition("/")[0], exist_ok=True)
+    if len(group) == 1:
+        system.mv(reach.system_of(group[0])[1], inside)
+        return
+    system.pipe_file(inside, b"".join(system.cat_file(reach.system_of(shard)[1]) for shard in group))
+
+
+def upload(path: Path, url: str) -> None:
+    system, inside = reach.system_of(url)
+    system.makedirs(inside.rpartition("/")[0], exist_ok=True)
+    system.put_file(str(path), inside)
+
+
+def download(url: str, path: Path) -> None:
+    system, inside = reach.system_of(url)
+    system.get_file(inside, str(path))
