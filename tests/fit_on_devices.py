@@ -45,7 +45,7 @@ def main() -> None:
     train.run(
         task="auto_mpg",
         model_name="mlp",
-        settings=dict(word.split("=") for word in getattr(given, "set")),
+        settings=dict(word.split("=") for word in given.set),
         seed=1,
         examples=given.examples,
         transform_graph=given.graph,

@@ -1,0 +1,53 @@
+"""What analysing only new shards saves: python benchmarks/analysis.py [ROWS PER SHARD] [SHARDS]"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+import tasks
+from components import analysis
+from components.encoding import encode
+from components.identity import row_ids
+from components.records import write_records
+
+
+def main(rows: int = 250_000, shards: int = 6) -> None:
+    task = tasks.get("auto_mpg")
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "examples" / "train").mkdir(parents=True)
+        for number in range(shards + 1):
+            if number == shards:
+                timed(task, home, "first run, all new")
+            write(task, home / "examples" / "train" / f"examples-{number:05d}-of-00000.tfrecord.gz", rows, number)
+        timed(task, home, "one shard more")
+        timed(task, home, "in full", kept=False)
+
+
+def write(task: tasks.Task, path: Path, rows: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    columns = {
+        column.name: pa.array(random.integers(1, 4, rows))
+        if getattr(column, "integer", False)
+        else pa.array(random.normal(50, 5, rows).astype(np.float32))
+        for column in task.columns
+    }
+    write_records(path, encode(columns, row_ids(columns, rows)))
+
+
+def timed(task: tasks.Task, home: Path, what: str, *, kept: bool = True) -> None:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as output:
+        place = str(home / "analysis") if kept else ""
+        read = analysis.analyse(task, task.preprocess, str(home / "examples"), output, [], place)
+    print(f"{what:<20} {time.monotonic() - began:6.1f} s  {read:>10,} rows read")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
