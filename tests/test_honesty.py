@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -238,14 +237,12 @@ def test_a_sound_evaluation_passes_every_check() -> None:
     assert document["blessed"] is True
 
 
-def test_the_checks_are_quick() -> None:
+def test_noise_raises_no_alarm() -> None:
     features = tuple(Number(f"x{number}") for number in range(20))
     task = make(Category("y", tuple(range(10))), *features)
     random, rows = RANDOM(0), 25_000
     label = random.randint(0, 10, rows)
     values = {feature.name: random.rand(rows) for feature in features}
-    began = time.process_time()
     assert honesty.giveaways(task, {name: column[:10_000] for name, column in values.items()}, label[:10_000]) == ""
     assert honesty.in_train(np.arange(rows), np.arange(rows, 3 * rows), "train") == ""
     assert honesty.constant("binary", np.arange(rows), label, values["x0"]) == ""
-    assert time.process_time() - began < 1.5  # 0.2 s on an idle machine
