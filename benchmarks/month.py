@@ -82,7 +82,7 @@ def write(folder: Path, day: int, brings: str, *, drifted: bool) -> None:
     if brings in ("no file", "new machine"):
         return
     when = FIRST + timedelta(days=day - (2 if brings == "mended" else 1))
-    count = {"first": 700, "drift": 1200}.get(brings, 60)
+    count = {"first": 700, "drift": 4000}.get(brings, 60)
     lines = list(cars(np.random.default_rng(day), count, heavier=drifted))
     if brings == "a few broken rows":
         lines[3:6] = ["8,nonsense,130,3504,12,70,1,18"] * 3
