@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import tasks
+
 
 def summary(facts: Mapping[str, Any]) -> str:
     """The end of a run in a few lines."""
@@ -16,7 +18,7 @@ def summary(facts: Mapping[str, Any]) -> str:
     if facts.get("report"):
         lines.append(f"  report {facts['report']}")
     if facts.get("data") == "sample":
-        lines.append(f"The sample is synthetic. For the real data: sluice run {facts['task']} --data real")
+        lines.append(f"The sample is synthetic. {_other_data(facts['task'])}")
     return "\n".join(lines)
 
 
@@ -32,6 +34,12 @@ def verdict(facts: Mapping[str, Any]) -> list[str]:
     if facts["blessed"] and not facts.get("parameters", {}).get("publish", True):
         return ["the model clears the gate; it was not to be pushed"]
     return ["the gate rejected the model; nothing was pushed:", *_listed(facts)]
+
+
+def _other_data(task: str) -> str:
+    if tasks.get(task).real is None:
+        return f"For your own rows: sluice run {task} --data FILE.csv"
+    return f"For the real data: sluice run {task} --data real"
 
 
 def metrics(values: Mapping[str, Any]) -> str:
