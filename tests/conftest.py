@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ import tasks
 from tasks import Bar, Category, Image, InputError, Model, Number, Part, Task, Train
 
 Row = Mapping[str, Any]
+
+# A shell starts what runs in its background deaf to Ctrl-C, and children inherit that; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _line() -> Any:

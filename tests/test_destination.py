@@ -344,6 +344,7 @@ def test_a_missing_driver_is_said() -> None:
         destination.versions("gs://bucket/serving", "cars")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["", "plain://"])
 def test_a_server_that_polls_never_sees_an_incomplete_version(tmp_path: Path, scheme: str) -> None:
     """While versions are pushed, rolled back to and pruned, and those who do so are killed.

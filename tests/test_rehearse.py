@@ -66,6 +66,7 @@ def test_a_good_model_passes_and_leaves_its_measures_and_warm_up_requests(plane,
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded(plane, exported, tmp_path):
     (tmp_path / "served").mkdir()
     (tmp_path / "served" / "saved_model.pb").write_text("no model")
@@ -101,6 +102,7 @@ class Awkward(tf.Module):
             return {"prediction": a + 2 * b}
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_every_fault_of_a_model_is_a_reason(plane, exported, tmp_path):
     model = Awkward()

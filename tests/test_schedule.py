@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 from kubeflow_server import Backend
 
+pytestmark = pytest.mark.slow  # half a second each, and there are many
+
 Sluice = Callable[..., tuple[int, str, str]]
 SCHEDULE = ("schedule", "auto_mpg", "--destination", "s3://models/served", "--cron", "0 3 * * *")
 

@@ -46,6 +46,7 @@ def _scaled(graph: Path) -> np.ndarray:
     return Preprocessing(str(graph)).dense(row)["features"].numpy()
 
 
+@pytest.mark.slow
 def test_old_shards_are_not_read_again_and_the_graph_is_the_same(plane: Any, grown: Any, tmp_path: Path) -> None:
     place = str(tmp_path / "analysis")
 
@@ -72,6 +73,7 @@ def _words(features: dict[str, Any]) -> dict[str, Any]:
     return {"features": text.pad(text.ids(text.words(features["side"]), 8), 3)}
 
 
+@pytest.mark.slow
 def test_vocabularies_come_out_the_same(plane: Any, grown: Any, tmp_path: Path) -> None:
     place, found = str(tmp_path / "analysis"), []
     for number, (days, where) in enumerate([([1, 2], place), ([1, 2, 3], place), ([1, 2, 3], "")]):
@@ -82,6 +84,7 @@ def test_vocabularies_come_out_the_same(plane: Any, grown: Any, tmp_path: Path) 
     assert found[1] == found[2] == [b"left"]
 
 
+@pytest.mark.slow
 def test_statistics_that_build_on_others_see_all_rows(plane: Any, grown: Any, tmp_path: Path) -> None:
     def twice(features: dict[str, Any]) -> dict[str, Any]:
         centred = features["a"] - tft.mean(features["a"])

@@ -18,6 +18,8 @@ from kubeflow_server import Backend
 from pipelines.kubeflow import connect, follow, spoken
 from tasks import InputError
 
+pytestmark = pytest.mark.slow  # half a second each, and there are many
+
 ROOT = Path(__file__).parent.parent
 Sluice = Callable[..., tuple[int, str, str]]
 STEPS = ["resolve", "ingest", "validate", "transform", "train", "evaluate", "rehearse", "push"]

@@ -154,6 +154,7 @@ def test_its_gate_asks_for_what_is_measured(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("name", tasks.names())
 def test_the_label_is_no_input_of_the_graph(name: str, prepared: Callable[[str], Prepared]) -> None:
     task = prepared(name).task

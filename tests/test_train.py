@@ -43,6 +43,7 @@ def fitted(task, prepared, directory, settings, seed=0):
 SETTINGS = Train(epochs=6, batch_size=4, optimizer="adam", learning_rate=0.05, patience=2)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(plane, prepared, tmp_path):
     _, first = fitted(plane, prepared, tmp_path / "1", SETTINGS)
     _, again = fitted(plane, prepared, tmp_path / "2", SETTINGS)
