@@ -42,8 +42,8 @@ install: .venv/installed
 	@touch $@
 
 lock: install
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml --output-file requirements.lock
-	echo 'tensorflow[and-cuda]==2.21.*' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --constraints requirements.lock - --output-file requirements-gpu.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --group dev pyproject.toml --output-file requirements.lock
+	echo 'tensorflow[and-cuda]==2.21.*' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --constraints requirements.lock - --output-file requirements-gpu.lock
 
 pipeline: install
 	$(BIN)/sluice compile

@@ -58,12 +58,8 @@ def run(
     report: str,
 ) -> Evaluated:
     definition = tasks.get(task)
-    served = predictions_.ServedModel(Path(model) / "serving")
-    say("comparing the served path with the trained path")
-    equality = prove_equal(definition, model_name, served, examples, transform_graph, model)
     rival = load_champion(destination, task, champion)
-    Path(predictions).parent.mkdir(parents=True, exist_ok=True)
-    rows = predictions_.write(definition, served, rival, examples, predictions)
+    asked = ask(definition, model_name, rival, examples, transform_graph, model, predictions)
 
     say("judging")
     frame = pd.read_parquet(predictions)
@@ -75,8 +71,7 @@ def run(
         model_name=model_name,
         model_sha256=tree_hash(Path(model) / "serving"),
         champion=champion,
-        rows=rows,
-        equality=equality,
+        **asked,
     )
     metrics.update({name: value for name, value in document["metrics"].items() if value is not None})
     classification.update(classification_.describe(definition, frame))
@@ -101,6 +96,23 @@ def run(
     )
     stop_if_dishonest(document)
     return Evaluated(document["blessed"], document["reasons"])
+
+
+def ask(
+    task: Task,
+    model_name: str,
+    rival: predictions_.ServedModel | None,
+    examples: str,
+    transform_graph: str,
+    model: str,
+    predictions: str,
+) -> dict[str, Any]:
+    """Put the raw test rows to both models; tells how many there were, and that what is served is what was trained."""
+    served = predictions_.ServedModel(Path(model) / "serving")
+    say("comparing the served path with the trained path")
+    equality = prove_equal(task, model_name, served, examples, transform_graph, model)
+    Path(predictions).parent.mkdir(parents=True, exist_ok=True)
+    return {"rows": predictions_.write(task, served, rival, examples, predictions), "equality": equality}
 
 
 def papers(statistics: str, anomalies: str, model: str) -> dict[str, Any]:
