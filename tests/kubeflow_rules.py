@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -37,7 +38,7 @@ class Rules:
         if path == "/apis/v1beta1/healthz" and self.server.version == 1:
             return {"commit_sha": "1.8.5"}
         if path == f"{API}/healthz":
-            return {"multi_user": self.server.multi_user}
+            return {"commit_sha": "0", "tag_name": self.server.release, "multi_user": self.server.multi_user}
         match = re.fullmatch(rf"{API}/(experiments|runs|recurringruns)(?:/([^/:]+))?", path)
         if match is None:
             raise Refusal(404, "Not Found")
@@ -103,7 +104,7 @@ class Rules:
 
     def _moved_on(self, run: dict[str, Any]) -> dict[str, Any]:
         """With each time that it is asked for, a run is a step further."""
-        names = _order(run["pipeline_spec"])
+        names = self._order(run["pipeline_spec"])
         if not self.server.frozen:
             run["asked"] += 1
         details: list[dict[str, Any]] = [{"run_id": run["run_id"], "task_id": "root", "display_name": "root"}]
@@ -120,6 +121,22 @@ class Rules:
                 run["state"] = self.server.endings.get("", "SUCCEEDED")
         shown = {key: value for key, value in run.items() if key != "asked"}
         return {**shown, "run_details": {"task_details": details}}
+
+    def _order(self, given: dict[str, Any]) -> list[str]:
+        """The steps in an order in which they can run; those of a condition are there if it holds."""
+        spec, _ = _documents(given)
+        return [*self._ordered(spec, spec.root.dag)]
+
+    def _ordered(self, spec: Any, dag: Any) -> Iterator[str]:
+        tasks, done = dict(dag.tasks.items()), list[str]()
+        while len(done) < len(tasks):
+            name = next(n for n in sorted(tasks) if n not in done and set(tasks[n].dependent_tasks) <= set(done))
+            done.append(name)
+            component = spec.components[tasks[name].component_ref.name]
+            if not component.HasField("dag"):
+                yield name
+            elif self.server.condition:
+                yield from self._ordered(spec, component.dag)
 
 
 def _argo_nodes(name: str, state: str, place: int, cached: bool) -> list[dict[str, Any]]:
@@ -190,11 +207,3 @@ def _check_job(body: dict[str, Any]) -> None:
             raise Refusal(400, f"Invalid input error: input parameter {name} requires type {kind}")
         if name not in given and not about.is_optional and not about.HasField("default_value"):
             raise Refusal(400, f"Invalid input error: parameter {name} is not optional")
-
-
-def _order(given: dict[str, Any]) -> list[str]:
-    spec, _ = _documents(given)
-    tasks, done = dict(spec.root.dag.tasks.items()), []
-    while len(done) < len(tasks):
-        done.append(next(n for n in sorted(tasks) if n not in done and set(tasks[n].dependent_tasks) <= set(done)))
-    return done

@@ -30,9 +30,12 @@ class Backend(ThreadingHTTPServer):
         self.faults: list[tuple[str, str, Any]] = []
         self.tokens: set[str] | None = None
         self.cookie = ""
+        self.release = "2.16.0"
         self.version, self.multi_user, self.login_page, self.forbidden = 2, False, False, False
         self.endings: dict[str, str] = {}
         self.cached: set[str] = set()
+        # What the steps under a condition find it to be.
+        self.condition = True
         self.frozen = False
         self.lock = threading.Lock()
 

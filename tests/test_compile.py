@@ -74,7 +74,7 @@ def test_every_step_has_room_and_further_attempts() -> None:
     for name, task in spec["root"]["dag"]["tasks"].items():
         assert task["retryPolicy"]["maxRetryCount"] == 2
         assert task["retryPolicy"]["backoffDuration"] == "30s"
-        assert task["taskInfo"]["name"] == name
+        assert task["taskInfo"]["name"] == place.TITLES[name] != name
         assert bool(task["cachingOptions"]) == (name in CACHED)
 
 
@@ -126,10 +126,34 @@ def test_every_cached_step_is_keyed_by_its_own_code() -> None:
 
 
 def test_our_pipeline_has_nothing_that_a_backend_refuses() -> None:
-    assert check.findings(place.compiled(EVERYTHING)) == []
-    (note,) = check.findings(place.compiled(Profile()))
-    assert "names no registry" in note.words
-    assert not note.refused
+    for how in ({}, {"sparing": True, "concluding": True, "scheduled": True}):
+        assert check.findings(place.compiled(EVERYTHING, **how), "2.14.3") == []
+    notes = check.findings(place.compiled(Profile()))
+    assert [note.refused for note in notes] == [False, False]
+    assert "display names, and a backend up to 2.5 loses" in notes[0].words
+    assert "names no registry" in notes[1].words
+
+
+@pytest.mark.parametrize(("backend", "named"), [("", True), ("2.14", True), ("2.5.0", False), ("3.0.1", True)])
+def test_no_display_names_where_a_backend_would_lose_a_steps_outputs(backend: str, named: bool) -> None:
+    text = place.compiled(Profile(image="r/i:1", backend=backend))
+    tasks = documents(text)[0]["root"]["dag"]["tasks"]
+    assert {task["taskInfo"]["name"] != name for name, task in tasks.items()} == {named}
+    assert check.findings(text, backend or "2.16.0") == []
+
+
+def test_where_nothing_is_new_nothing_runs_after_the_first_step() -> None:
+    spec = documents(place.compiled(EVERYTHING, sparing=True, concluding=True))[0]
+    steps = spec["root"]["dag"]["tasks"]
+    (group,) = steps.keys() - {"resolve"}
+    assert steps[group]["triggerPolicy"]["condition"].endswith("['pipelinechannel--resolve-serving']) == 0")
+    below = spec["components"][steps[group]["componentRef"]["name"]]["dag"]["tasks"]
+    assert below.keys() | {"resolve"} == ALL | {"conclude"}
+    assert all(task["taskInfo"]["name"] == place.TITLES[name] for name, task in below.items())
+
+
+def test_without_cache_every_step_runs() -> None:
+    assert "enableCache: true" not in place.compiled(Profile(), cached=False)
 
 
 def step(**changes: Any) -> dict[str, Any]:
@@ -157,7 +181,7 @@ def constant(value: str) -> dict[str, Any]:
         (step(artifactIterator={}), True, "loops over artifacts"),
         (step() | {"schemaVersion": "2.0.0"}, True, "reads the schema 2.1.0"),
         (step() | {"pipelineInfo": {"name": "My Pipeline"}}, True, "lower-case letters"),
-        (step(taskInfo={"name": "A step"}), False, "backends before 2.6"),
+        (step(taskInfo={"name": "A step"}), False, "a backend up to 2.5"),
         (step(cachingOptions={"enableCache": True}), False, "a moved image tag would go unnoticed"),
         (step(inputs=constant("[[ScheduledTime.2006-01-02]]")), False, "leaves as it stands"),
         (step(inputs=constant("{{$.pipeline_root}}/x")), False, "leaves as it stands"),
@@ -200,6 +224,7 @@ def test_profiles_lie_over_the_base_and_flags_over_both(tmp_path: Path) -> None:
     [
         ("imgae = 'x'", "has no place for 'imgae' in a Kubeflow profile. Did you mean 'image'?"),
         ("gpus = 'two'", "gpus must be a int"),
+        ("backend = 'new'", "backend must be a version of Kubeflow Pipelines"),
         ("gpus = true", "gpus must be a int"),
         ("volumes = ['models']", "A volume is CLAIM:/PATH"),
         ("env = {A = 1}", "env must hold only str values"),

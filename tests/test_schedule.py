@@ -100,7 +100,9 @@ def test_catching_up_and_waiting_disabled(server: Backend, sluice: Sluice) -> No
     assert (made["no_catchup"], made["status"], made["display_name"]) == (False, "DISABLED", "nightly")
     assert made["runtime_config"]["parameters"]["schedule"] == "catchup"
     spec = made["pipeline_spec"]
-    assert "conclude" in spec.get("pipeline_spec", spec)["root"]["dag"]["tasks"]
+    spec = spec.get("pipeline_spec", spec)
+    assert "conclude" in spec["components"]["comp-condition-1"]["dag"]["tasks"]
+    assert spec["root"]["dag"]["tasks"].keys() == {"resolve", "condition-1"}  # nothing new: nothing runs
 
 
 def test_schedules_are_listed_page_by_page_and_only_ours(

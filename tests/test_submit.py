@@ -102,9 +102,44 @@ def test_one_object_for_scripts(server: Backend, sluice: Sluice) -> None:
 def test_only_a_watched_run_has_a_step_that_concludes(server: Backend, sluice: Sluice) -> None:
     sluice(*SUBMIT)
     sluice(*WAIT)
-    plain, watched = (run["pipeline_spec"]["pipeline_spec"]["root"]["dag"]["tasks"] for run in server.runs)
+    plain, watched = (steps_of(run) for run in server.runs)
     assert watched.keys() - plain.keys() == {"conclude"}
     assert "retryPolicy" not in watched["conclude"]
+
+
+def steps_of(run: dict[str, Any]) -> dict[str, Any]:
+    spec = run["pipeline_spec"]["pipeline_spec"]
+    dags = [spec["root"], *spec["components"].values()]
+    tasks = {name: task for dag in dags for name, task in dag.get("dag", {}).get("tasks", {}).items()}
+    return {name: task for name, task in tasks.items() if "triggerPolicy" not in task}
+
+
+def test_an_unchanged_run_ends_after_its_first_step(server: Backend, sluice: Sluice) -> None:
+    server.condition = False
+    status, out, said = sluice(*WAIT, "--json")
+    result = json.loads(out)
+    assert status == 0
+    assert said.splitlines()[-1] == "nothing new: what this run would come to is served already"
+    assert [step["name"] for step in result["steps"]] == ["resolve"]
+    assert result["blessed"] is None
+
+
+@pytest.mark.parametrize("flag", ["--no-push", "--no-cache"])
+def test_who_asks_for_the_work_gets_it_also_where_nothing_is_new(server: Backend, sluice: Sluice, flag: str) -> None:
+    server.condition = False
+    assert [step["name"] for step in json.loads(sluice(*WAIT, flag, "--json")[1])["steps"]] == STEPS
+    cached = {name for name, task in steps_of(server.runs[0]).items() if task["cachingOptions"].get("enableCache")}
+    assert cached == (set() if flag == "--no-cache" else {*STEPS} - {"resolve", "push"})
+
+
+@pytest.mark.parametrize(("release", "named"), [("2.16.0", True), ("2.5.0", False), ("dev_local", False)])
+def test_steps_have_display_names_where_the_backend_bears_them(
+    server: Backend, sluice: Sluice, release: str, named: bool
+) -> None:
+    server.release = release
+    status, _, said = sluice(*SUBMIT, "--image", "r/s:2")
+    assert (status, said) == (0, "")
+    assert {task["taskInfo"]["name"] != name for name, task in steps_of(server.runs[0]).items()} == {named}
 
 
 def test_faults_while_waiting_pass(server: Backend, sluice: Sluice) -> None:

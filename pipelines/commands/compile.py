@@ -14,8 +14,9 @@ from tasks import InputError
 def main(given: argparse.Namespace) -> int:
     if given.output.suffix not in {".yaml", ".yml"}:
         raise InputError(f"A Kubeflow pipeline is a YAML file. Expected a name in .yaml. Received: {given.output}.")
-    text = place.compiled(profile_of(given))
-    found = check.findings(text)
+    chosen = profile_of(given)
+    text = place.compiled(chosen)
+    found = check.findings(text, chosen.backend)
     for finding in found:
         print(f"{'refused' if finding.refused else 'note'}: {finding.words}", file=sys.stderr)
     write_bytes(given.output.absolute(), text.encode())

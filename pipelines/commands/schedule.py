@@ -45,10 +45,12 @@ def _schedule(given: argparse.Namespace) -> int:
     coming = list(itertools.islice(on_server.after(now, there), SHOWN))
     _announce(coming, here, given, _change(now, here, there))
     cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
+    chosen = asked.for_backend(chosen, cluster.version)
     name = given.name or given.task
     plan = Plan(
         name=name, about=f"sluice schedule {given.task}: {given.cron} {given.timezone}", cron=str(on_server),
-        enabled=not given.disabled, catchup=given.catchup, concluding=given.fail_when_rejected,
+        enabled=not given.disabled, catchup=given.catchup, cached=not given.no_cache,
+        concluding=given.fail_when_rejected,
     )  # fmt: skip
     made, replaced = recurring.replace(cluster, chosen, parameters, plan)
     url = cluster.schedule_url(made)

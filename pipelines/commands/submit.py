@@ -21,7 +21,8 @@ def main(given: argparse.Namespace) -> int:
     parameters = asked.parameters(given, chosen)
     cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
     name = asked.name_of(parameters)
-    run_id = start(cluster, chosen, parameters, name, waiting=given.wait)
+    chosen = asked.for_backend(chosen, cluster.version)
+    run_id = start(cluster, chosen, parameters, name, waiting=given.wait, cached=not given.no_cache)
     url = cluster.run_url(run_id)
     facts = {"run": name, "run_id": run_id, "url": url, "task": given.task, "model": parameters["model"],
              "data": parameters["data"]}  # fmt: skip
@@ -41,10 +42,12 @@ def main(given: argparse.Namespace) -> int:
     return _end(seen, url)
 
 
-def start(cluster: Cluster, chosen: Profile, parameters: dict[str, Any], name: str, *, waiting: bool) -> str:
+def start(
+    cluster: Cluster, chosen: Profile, parameters: dict[str, Any], name: str, *, waiting: bool, cached: bool = True
+) -> str:
     """The id of the new run. Where an answer is lost on its way, the run is looked for by its name."""
-    with asked.package(chosen, parameters, concluding=waiting) as path:
-        _tell_findings(path)
+    with asked.package(chosen, parameters, concluding=waiting, cached=cached) as path:
+        _tell_findings(path, chosen.backend)
         with cluster.spoken("making the experiment"):
             experiment = cluster.client.create_experiment(parameters["task"], namespace=cluster.namespace or None)
         try:
@@ -66,9 +69,9 @@ def _started(cluster: Cluster, experiment_id: str, name: str) -> str:
     return next((str(run.run_id) for run in listed.runs or [] if run.display_name == name), "")
 
 
-def _tell_findings(path: str) -> None:
+def _tell_findings(path: str, backend: str) -> None:
     with open(path) as file:  # noqa: PTH123
-        for finding in check.findings(file.read()):
+        for finding in check.findings(file.read(), backend):
             _say(f"{'refused' if finding.refused else 'note'}: {finding.words}")
 
 
@@ -80,7 +83,8 @@ def _steps() -> list[str]:
 
 def _outcome(seen: Seen, parameters: dict[str, Any]) -> dict[str, Any]:
     """As a local run has it, as far as the backend tells: it shows states, not what steps put out."""
-    judged = {DONE: None if parameters["force"] else True, REJECTED: False}.get(seen.status)
+    unknown = parameters["force"] or seen.nothing_new
+    judged = {DONE: None if unknown else True, REJECTED: False}.get(seen.status)
     steps = [step for step in seen.steps.values() if step["name"] != follow.CONCLUDE]
     return {"state": seen.state, "steps": steps, "blessed": judged}
 
@@ -88,6 +92,8 @@ def _outcome(seen: Seen, parameters: dict[str, Any]) -> dict[str, Any]:
 def _end(seen: Seen, url: str) -> int:
     match seen.status:
         case 0:
+            if seen.nothing_new:
+                _say("nothing new: what this run would come to is served already")
             return DONE
         case 3:
             _say(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ import tasks
 from components import resolve, settings
 from pipelines import graph
 from pipelines.kubeflow import place, profile
-from pipelines.kubeflow.profile import Profile
+from pipelines.kubeflow.profile import VERSION, Profile
 from tasks import InputError, nearest
 
 LONGEST = 100
@@ -23,7 +24,8 @@ LONGEST = 100
 def profile_of(given: argparse.Namespace) -> Profile:
     """The profile with the flags over it."""
     flags = {name: getattr(given, name, None) for name in (
-        "host", "namespace", "destination", "service_account", "image", "gpus", "gpu_type", "shm", "pipeline_root",
+        "host", "backend", "namespace", "destination", "service_account", "image", "gpus", "gpu_type", "shm",
+        "pipeline_root",
     )}  # fmt: skip
     flags |= {
         "tolerations": given.toleration,
@@ -79,13 +81,20 @@ def name_of(asked: dict[str, Any]) -> str:
     return f"{' '.join(words)[:LONGEST]} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
 
 
+def for_backend(chosen: Profile, version: str) -> Profile:
+    """The profile for a backend of this version; one that does not tell it is taken for an old one."""
+    known = version.removeprefix("v")
+    return replace(chosen, backend=chosen.backend or (known if VERSION.fullmatch(known) else "2.0"))
+
+
 @contextmanager
-def package(chosen: Profile, asked: dict[str, Any], *, concluding: bool, scheduled: bool = False) -> Iterator[str]:
-    """The compiled pipeline as a file, as KFP's client takes it."""
+def package(chosen: Profile, asked: dict[str, Any], *, cached: bool = True, **how: bool) -> Iterator[str]:
+    """The compiled pipeline as a file, as KFP's client takes it; how else it may be, `place.placed` says."""
+    how |= {"cached": cached, "sparing": cached and asked["publish"]}
     labels = {"sluice/task": asked["task"], "sluice/model": asked["model"] or tasks.get(asked["task"]).default_model}
     with TemporaryDirectory(prefix="sluice-") as folder:
         path = Path(folder) / "pipeline.yaml"
-        path.write_text(place.compiled(chosen, concluding=concluding, scheduled=scheduled, labels=labels))
+        path.write_text(place.compiled(chosen, labels=labels, **how))
         yield str(path)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from pipelines.kubeflow.profile import shows_names
+
 SCHEMA = "2.1.0"
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 # Argo keeps a workflow in one Kubernetes object, which etcd limits to 1.5 MiB, with its state beside it.
@@ -25,15 +27,19 @@ class Finding:
     words: str
 
 
-def findings(text: str) -> list[Finding]:
-    """The trouble to come with this pipeline.yaml."""
+def findings(text: str, backend: str = "") -> list[Finding]:
+    """The trouble to come with this pipeline.yaml, on a backend of this version or on any."""
     documents = [document for document in yaml.safe_load_all(text) if document]
     spec = next((document for document in documents if "pipelineInfo" in document), None)
     if spec is None:
         return [Finding(True, "It has no pipeline: expected a document with pipelineInfo.")]
     platform: dict[str, Any] = next((document for document in documents if "platforms" in document), {})
     places = platform.get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {})
-    found = [*_whole(spec, text), *(finding for step in _steps(spec) for finding in _step(step, places))]
+    found = [
+        *_whole(spec, text),
+        *_names(spec, backend),
+        *(finding for step in _steps(spec) for finding in _step(step, places)),
+    ]
     return sorted(dict.fromkeys(found), key=lambda finding: not finding.refused)
 
 
@@ -67,6 +73,16 @@ def _whole(spec: Mapping[str, Any], text: str) -> Iterator[Finding]:
         )
 
 
+def _names(spec: Mapping[str, Any], backend: str) -> Iterator[Finding]:
+    named = [step for step in _steps(spec) if step.label and step.task.get("taskInfo", {}).get("name") != step.name]
+    if named and not shows_names(backend):
+        yield Finding(
+            False,
+            "Its steps have display names, and a backend up to 2.5 loses what such steps put out. For one of those "
+            "give --backend 2.5.",
+        )
+
+
 def _step(step: _Step, places: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _unsupported(step)
     yield from _values(step)
@@ -83,9 +99,6 @@ def _unsupported(step: _Step) -> Iterator[Finding]:
         yield Finding(True, f"{step.name} is an importer under a condition, which the backend refuses.")
     if "artifactIterator" in step.task:
         yield Finding(True, f"{step.name} loops over artifacts, which the backend does not implement.")
-    shown = step.task.get("taskInfo", {})
-    if shown.get("name", step.name) != step.name:
-        yield Finding(False, f"{step.name} has a display name; backends before 2.6 do not find its outputs then.")
 
 
 def _values(step: _Step) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ class Cluster:
     host: str
     namespace: str
     secret: Secret | None
+    version: str = ""
 
     @contextlib.contextmanager
     def spoken(self, doing: str = "") -> Iterator[None]:
@@ -57,7 +58,8 @@ def connect(host: str, *, namespace: str = "", token_file: str = "") -> Cluster:
     namespace = namespace or client.get_user_namespace()
     if about.get("multi_user") and not namespace:
         raise InputError(f"The Kubeflow at {host} has many users. Expected --namespace, or namespace in the profile.")
-    return Cluster(client, host, namespace if about.get("multi_user") else "", secret)
+    version = str(about.get("tag_name", ""))
+    return Cluster(client, host, namespace if about.get("multi_user") else "", secret, version)
 
 
 def address(host: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.kubeflow.connect import Cluster
+from pipelines.kubeflow.place import TITLES
 from pipelines.kubeflow.spoken import Unreachable
 from tasks import InputError
 
@@ -15,6 +16,7 @@ DONE, FAILED, WRONG_INPUT, REJECTED = 0, 1, 2, 3
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 PATIENCE = 600.0
 CONCLUDE = "conclude"
+OWN = {title: name for name, title in TITLES.items()}
 
 
 @dataclass
@@ -23,6 +25,11 @@ class Seen:
 
     state: str = "PENDING"
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def nothing_new(self) -> bool:
+        """The first step was the last."""
+        return self.state == "SUCCEEDED" and [*self.steps] == ["resolve"]
 
     @property
     def status(self) -> int:
@@ -62,13 +69,14 @@ def follow(cluster: Cluster, run_id: str, names: Iterable[str], say: Callable[[s
 def seen(run: Any, names: Iterable[str]) -> Seen:
     """The states of our steps among all that the backend lists: drivers, groups and retries too."""
     details = list((run.run_details and run.run_details.task_details) or [])
-    by_name: dict[str, Any] = {detail.display_name: detail for detail in details}
+    # Argo's nodes have the steps' own names; backends that keep tasks themselves show the display names.
+    by_name = {OWN.get(detail.display_name, detail.display_name): detail for detail in details}
     by_id = {key: detail for detail in details for key in (detail.task_id, detail.pod_name) if key}
-    found = {name: _step(by_name[name], by_id) for name in names if name in by_name}
+    found = {name: _step(name, by_name[name], by_id) for name in names if name in by_name}
     return Seen(run.state or "PENDING", {name: step for name, step in found.items() if step})
 
 
-def _step(detail: Any, by_id: Mapping[str, Any]) -> dict[str, Any]:
+def _step(name: str, detail: Any, by_id: Mapping[str, Any]) -> dict[str, Any]:
     state = detail.state or "PENDING"
     seconds = 0.0
     if detail.start_time and detail.end_time and state in ENDED:
@@ -77,7 +85,7 @@ def _step(detail: Any, by_id: Mapping[str, Any]) -> dict[str, Any]:
     # The executor of a step whose outputs the cache has is skipped.
     cached = state == "SUCCEEDED" and any(child is not None and child.state == "SKIPPED" for child in below)
     status = "cached" if cached else {"SUCCEEDED": "ran", "FAILED": "failed", "RUNNING": "running"}.get(state, "")
-    return {"name": detail.display_name, "status": status, "seconds": seconds} if status else {}
+    return {"name": name, "status": status, "seconds": seconds} if status else {}
 
 
 def _line(name: str, step: dict[str, Any], before: dict[str, Any] | None) -> str:

@@ -52,6 +52,7 @@ def _run(command: argparse.ArgumentParser, data_and_settings: Callable[[argparse
     command.add_argument("--destination", metavar="PLACE", help="a bucket's URL, or an absolute path that is mounted")
     command.add_argument("--service-account", metavar="NAME", help="which the steps run as")
     command.add_argument("--pipeline-root", metavar="URL", help="where Kubeflow keeps what steps put out")
+    command.add_argument("--no-cache", action="store_true", help="run every step, also where its outcome is known")
     _reaching(command)
     _placing(command)
 
@@ -91,6 +92,7 @@ def _placing(command: argparse.ArgumentParser, *, hidden: bool = False) -> None:
         "--profile", default="", metavar="NAME", help="of sluice.toml or pyproject.toml in this directory"
     )
     many = {"action": "append", "default": []}
+    option("--backend", "of Kubeflow Pipelines; default: what it says of itself, else 2.14", metavar="VERSION")
     option("--image", "the image that the steps run in", metavar="IMAGE")
     option("--gpus", "for the trainer alone; default: 0", type=int, metavar="N")
     option("--gpu-type", "default: nvidia.com/gpu", metavar="TYPE")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pipelines._kfp import without_client
-from pipelines.kubeflow.profile import Profile, toleration, volume
+from pipelines.kubeflow.profile import Profile, shows_names, toleration, volume
 from tasks import InputError, nearest
 
 TRAINER = "train"
@@ -25,45 +24,51 @@ ROOM = {
     "conclude": ("100m", "500m", "128Mi", "512Mi"),
     "": ("1", "2", "2Gi", "8Gi"),
 }
+TITLES = {
+    "resolve": "Resolve data and champion",
+    "ingest": "Ingest rows",
+    "validate": "Validate data",
+    "transform": "Analyse for preprocessing",
+    "train": "Train",
+    "evaluate": "Evaluate and judge",
+    "rehearse": "Rehearse serving",
+    "push": "Push what was blessed",
+    "conclude": "Conclude",
+}
 # Two more attempts, half a minute and a minute later. KFP counts the hour from the first attempt's start.
 RETRIES, BACKOFF, FACTOR, WITHIN = 2, "30s", 2.0, "3600s"
 
 
-def placed(
-    profile: Profile, *, concluding: bool = False, scheduled: bool = False, labels: dict[str, str] | None = None
-) -> Any:
-    """The training pipeline for a cluster.
-
-    Concluding, it has a last step that fails where the gate rejected. Scheduled, it asks the backend for when a run
-    was due; kfp's local runner, which runs pipeline.yaml too, stumbles over that placeholder.
-    """
+def placed(profile: Profile, *, cached: bool = True, labels: dict[str, str] | None = None, **how: bool) -> Any:
+    """The training pipeline for a cluster; how else it may be, `pipelines.training` says."""
+    named = not profile.backend or shows_names(profile.backend)
     with without_client():
         import kfp  # noqa: F401
     from kfp import dsl
     from kfp.dsl import pipeline_context
 
-    from pipelines.training import training
+    from pipelines import training
 
-    pipeline = training.pipeline_func
+    made = training.pipeline(**how)
+    pipeline = made.pipeline_func
 
     @functools.wraps(pipeline)
-    def anywhere(*given: Any, **named: Any) -> Any:
-        outputs = pipeline(*given, **named)
+    def anywhere(*given: Any, **parameters: Any) -> Any:
+        outputs = pipeline(*given, **parameters)
         steps = pipeline_context.Pipeline.get_default_pipeline().tasks
-        if scheduled:
-            steps["resolve"].inputs["scheduled"] = dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER
-        if concluding:
-            _conclude(steps, named.get("publish", _named(pipeline, given, "publish")))
         if unknown := sorted(profile.resources.keys() - steps.keys()):
             raise InputError(f"There is no step {unknown[0]!r} to give resources to.{nearest(unknown[0], [*steps])}")
         for name, step in steps.items():
             _place(name, step, profile, {**profile.labels, **(labels or {})})
+            if named:
+                step.set_display_name(TITLES[name])
+            if not cached:
+                step.set_caching_options(False)
         return outputs
 
-    about = training.description
-    return dsl.pipeline(name=training.name, description=about, display_name="Sluice: raw data to a served model")(
-        anywhere
-    )
+    return dsl.pipeline(
+        name=made.name, description=made.description, display_name="Sluice: raw data to a served model"
+    )(anywhere)
 
 
 def compiled(profile: Profile, **how: Any) -> str:
@@ -77,21 +82,7 @@ def compiled(profile: Profile, **how: Any) -> str:
         return path.read_text()
 
 
-def _conclude(steps: dict[str, Any], publish: Any) -> None:
-    from components import ops
-
-    evaluate, push = steps["evaluate"].outputs, steps["push"].outputs
-    ops.conclude(
-        publish=publish, blessed=evaluate["blessed"], version=push["version"], reasons=push["reasons"]
-    ).set_caching_options(False)
-
-
-def _named(pipeline: Callable[..., Any], given: tuple[Any, ...], name: str) -> Any:
-    return given[pipeline.__code__.co_varnames.index(name)]
-
-
 def _place(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> None:
-    # No display name of its own: backends before 2.6 look a step's outputs up by it and do not find them.
     step.container_spec.image = profile.image or step.container_spec.image
     asked, room = profile.resources.get(name, {}), ROOM.get(name, ROOM[""])
     for key, usual in zip(("cpu", "cpu_limit", "memory", "memory_limit"), room, strict=True):

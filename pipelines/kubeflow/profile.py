@@ -17,6 +17,7 @@ GPU = "nvidia.com/gpu"
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 PULLS = ("Always", "IfNotPresent", "Never")
 SIZE = re.compile(r"[0-9]+(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)?")
+VERSION = re.compile(r"(\d+)\.(\d+)(\.\d+)?")
 CPU = re.compile(r"([0-9]*[.])?[0-9]+m?")
 ROOM = {"cpu": CPU, "cpu_limit": CPU, "memory": SIZE, "memory_limit": SIZE}
 
@@ -26,6 +27,7 @@ class Profile:
     """All that may differ between clusters. Without any, what pipeline.yaml at the root has."""
 
     host: str = ""
+    backend: str = ""
     namespace: str = ""
     destination: str = ""
     pipeline_root: str = ""
@@ -50,6 +52,8 @@ class Profile:
         _check_types(self)
         _demand(self.gpus >= 0, "gpus must be 0 or more", self.gpus)
         _demand(not self.shm or SIZE.fullmatch(self.shm), "shm must be a size such as 8Gi", self.shm)
+        words = "backend must be a version of Kubeflow Pipelines, such as 2.14"
+        _demand(not self.backend or VERSION.fullmatch(self.backend), words, self.backend)
         allowed = "pull_policy must be Always, IfNotPresent or Never"
         _demand(not self.pull_policy or self.pull_policy in PULLS, allowed, self.pull_policy)
         for words in (*self.tolerations, *self.gpu_tolerations):
@@ -60,6 +64,12 @@ class Profile:
             for key, value in room.items():
                 known = key in ROOM and isinstance(value, str) and ROOM[key].fullmatch(value)
                 _demand(known, f"resources.{step} takes {', '.join(ROOM)}, such as '2' and '8Gi'", f"{key} = {value!r}")
+
+
+def shows_names(backend: str) -> bool:
+    """Whether a step may have a display name: up to 2.5, the version before 2.14, its outputs were then not found."""
+    found = VERSION.fullmatch(backend)
+    return found is not None and (int(found[1]), int(found[2])) >= (2, 14)
 
 
 def toleration(words: str) -> dict[str, str]:

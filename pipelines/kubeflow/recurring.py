@@ -23,6 +23,7 @@ class Plan:
     enabled: bool
     catchup: bool
     concluding: bool
+    cached: bool
 
 
 def ours(cluster: Cluster) -> list[Any]:
@@ -59,7 +60,7 @@ def remove(cluster: Cluster, recurring_run_id: str) -> None:
 
 
 def _create(cluster: Cluster, chosen: Profile, parameters: dict[str, Any], plan: Plan, before: set[str]) -> str:
-    with asked.package(chosen, parameters, concluding=plan.concluding, scheduled=True) as path:
+    with asked.package(chosen, parameters, cached=plan.cached, concluding=plan.concluding, scheduled=True) as path:
         with cluster.spoken("making the experiment"):
             experiment = cluster.client.create_experiment(parameters["task"], namespace=cluster.namespace or None)
         try:
