@@ -10,10 +10,13 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pipelines.local import interrupts
 
 PROGRAM = Path(__file__).parent / "small_pipeline.py"
 ROOT = PROGRAM.parent.parent
@@ -221,8 +224,8 @@ def test_a_run_interrupted_while_the_libraries_load_leaves_no_process(runs: Runs
     process = runs.start("rounds=12")
     until(lambda: (runs.path / "small-1" / "logs" / "warm.log").exists())
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=20)
-    assert process.returncode == 130
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130, said
     until(lambda: not runs.processes(), 2)
 
 
@@ -271,3 +274,21 @@ def test_output_that_is_no_terminal_gets_plain_lines(runs: Runs) -> None:
     assert lines[0] == "look: started"
     assert lines[-2].startswith("report: done in ")
     assert all(line.isprintable() for line in lines)
+
+
+def test_a_request_to_stop_that_python_dropped_is_raised_again() -> None:
+    with interrupts.heeded() as ask:
+        ask()
+        with suppress(KeyboardInterrupt):  # as Python does in finalizers and hooks
+            os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            ask()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_request_to_stop_waits_while_it_is_held_back() -> None:
+    done = []
+    with interrupts.heeded(), pytest.raises(KeyboardInterrupt), interrupts.held_back():
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append(True)
+    assert done

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from components.files import read_json
 from components.provenance import git_revision, library_versions
 from pipelines.graph import RUN_NAME, Graph
+from pipelines.local import interrupts
 from pipelines.local.display import Display
 from pipelines.local.records import Record
 from pipelines.local.values import Outputs
@@ -20,7 +19,6 @@ from pipelines.local.warm import PRELOAD, WarmServer
 from pipelines.local.worker import is_full_disk
 
 DONE, FAILED, WRONG_INPUT, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,10 @@ def run(
     complete = record.facts["parameters"] = named
     status = "failed"
     try:
-        with _signals_as_interrupts():
-            walk = Walk(graph, complete, record, use_cache=use_cache, display=display, preload=preload, server=server)
+        with interrupts.heeded() as ask:
+            walk = Walk(
+                graph, complete, record, use_cache=use_cache, display=display, preload=preload, server=server, ask=ask
+            )
             _conclude(graph, walk.run(), record)
         status = "done" if _cleared(record.facts) else "rejected"
         return Result(record.facts, DONE if status == "done" else REJECTED)
@@ -148,22 +148,3 @@ def _cleared(facts: Mapping[str, Any]) -> bool:
     if not facts["parameters"].get("publish", True):
         return facts["blessed"] is not False and not facts["reasons"]
     return facts["blessed"] is None or bool(facts["pushed"])
-
-
-@contextmanager
-def _signals_as_interrupts() -> Iterator[None]:
-    """Any request to stop becomes one KeyboardInterrupt; what comes while we tidy up changes nothing."""
-
-    def stop(*_: Any) -> NoReturn:
-        for number in heeded:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    # What is ignored already stays so: nohup ignores SIGHUP.
-    heeded = [number for number in STOPPING if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

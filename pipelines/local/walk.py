@@ -6,7 +6,7 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,9 @@ class Walk:
         display: Display | None = None,
         preload: tuple[str, ...] = PRELOAD,
         server: WarmServer | None = None,
+        ask: Callable[[], None] = lambda: None,
     ) -> None:
-        self.graph, self.record = graph, record
+        self.graph, self.record, self.ask = graph, record, ask
         self.runs = record.path.parent
         self.cache = Cache(self.runs)
         self.values = Values(record.name, self.runs, graph.arguments(arguments))
@@ -144,6 +145,7 @@ class Walk:
         try:
             process.start()
             while (outcome := process.outcome(TICK)) is False:
+                self.ask()
                 self.display.tick("loading TensorFlow" if process.starting else words)
         finally:
             process.stop()
@@ -173,6 +175,7 @@ class Walk:
         if self.display.step != step.name:
             self.display.begin(step.name, self.record.log(step.name))
             self.display.say(f"{step.name}: another run is doing this just now; waiting for its result")
+        self.ask()
         self.display.tick("waiting for another run")
         time.sleep(TICK)
 

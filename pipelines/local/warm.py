@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines._kfp import without_client
+from pipelines.local.interrupts import held_back
 
 PRELOAD = (
     "tensorflow", "keras", "tensorflow_transform", "tensorflow_transform.beam", "apache_beam", "pandas", "pyarrow",
@@ -31,7 +32,8 @@ class WarmServer:
             return
         get_context("forkserver").set_forkserver_preload(list(self.preload))
         resource_tracker.ensure_running()  # first, because it changes the signal mask
-        with without_client(), _output_to(self.log), _interrupts_held_back():
+        # So Ctrl-C in the terminal, which reaches it too, does not end it in the middle of an import.
+        with without_client(), _output_to(self.log), held_back([signal.SIGINT]):
             forkserver.ensure_running()
         self.running = True
 
@@ -60,13 +62,3 @@ def _output_to(log: Path) -> Iterator[None]:
             os.dup2(original, stream)
             os.close(original)
         os.close(descriptor)
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """A child inherits the mask: Ctrl-C in the terminal reaches it, but does not end it in the middle of an import."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

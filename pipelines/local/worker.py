@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from pipelines import _kfp, _lazy
 from pipelines.local.cache import Lock
+from pipelines.local.interrupts import held_back
 from pipelines.local.warm import WarmServer
 from tasks import InputError
 
@@ -61,7 +62,8 @@ class Worker:
     def start(self) -> None:
         """A heavy step starts as soon as the server has imported TensorFlow: nobody waits for that here."""
         if self.server is None:
-            self._start()
+            with held_back():  # what is raised while Python forks is lost
+                self._start()
         else:
             self.server.start()
             self.starting = threading.Thread(target=self._start, daemon=True)
