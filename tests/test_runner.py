@@ -287,8 +287,13 @@ def test_a_request_to_stop_that_python_dropped_is_raised_again() -> None:
 
 
 def test_a_request_to_stop_waits_while_it_is_held_back() -> None:
-    done = []
-    with interrupts.heeded(), pytest.raises(KeyboardInterrupt), interrupts.held_back():
-        os.kill(os.getpid(), signal.SIGINT)
-        done.append(True)
-    assert done
+    said = []
+
+    def interrupted() -> None:
+        with interrupts.held_back():
+            os.kill(os.getpid(), signal.SIGINT)
+            said.append("done")
+
+    with interrupts.heeded(), pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert said == ["done"]
