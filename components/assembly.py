@@ -32,8 +32,10 @@ def load_summaries(folder: Path) -> list[Summary]:
 
 def read_ids(directories: Iterable[Path], split: str) -> np.ndarray:
     """The row ids of a split in some parts, sorted."""
-    ids = [np.fromfile(directory / f"{split}.ids", np.uint64) for directory in directories]
-    return np.unique(np.concatenate(ids)) if ids else np.empty(0, np.uint64)
+    paths = [directory / f"{split}.ids" for directory in directories]
+    return np.unique(
+        np.concatenate([np.empty(0, np.uint64), *(np.fromfile(p, np.uint64) for p in paths if p.exists())])
+    )
 
 
 def count_duplicates(folder: Path, split: str) -> int:

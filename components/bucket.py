@@ -19,6 +19,8 @@ from tasks import InputError
 # One tiny object for each number ever used, so that two pushers cannot fill one version, nor a number come back.
 CLAIMS = ".claims"
 LAST = "saved_model.pb"
+# Whose drivers, where a folder is wanted, would make a whole bucket of the name that was typed.
+WITH_BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -114,6 +116,7 @@ class Bucket:
         try:
             put(key)
         except FileNotFoundError:
+            self._demand_bucket()
             self.system.makedirs(key.rpartition("/")[0], exist_ok=True)
             put(key)
 
@@ -137,11 +140,22 @@ class Bucket:
         try:
             found = self.system.ls(self._key(folder) if folder else self.root, detail=False)
         except FileNotFoundError:
+            self._demand_bucket()
             return []
         except PermissionError as error:
             raise InputError(f"The destination {self.url!r} cannot be read: {error}.") from error
+        except Exception as error:  # drivers have exceptions of their own: no credentials, no connection
+            raise RuntimeError(f"The destination {self.url!r} cannot be read: {error}.") from error
         names = {str(path).rstrip("/").rpartition("/")[2] for path in found}
         return sorted(names - {"", (folder or self.root).rstrip("/").rpartition("/")[2]})
+
+    def _demand_bucket(self) -> None:
+        bucket = self.root.partition("/")[0]
+        try:
+            if self.url.partition("://")[0] in WITH_BUCKETS:
+                self.system.info(bucket)
+        except FileNotFoundError:
+            raise InputError(f"There is no bucket {bucket!r}, of {self.url!r}. Make it, or name another.") from None
 
     def _key(self, name: str) -> str:
         return f"{self.root}/{name}"

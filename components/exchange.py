@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from components import assembly, files, reach
 from components.parts import Summary
 from components.records import SUFFIX
@@ -27,11 +29,11 @@ class Exchange(Protocol):
     def done(self, attempt: Path, number: int) -> None:
         """The part is whole. A runner may try a part twice: both come to the same."""
 
-    def failed(self, number: int, failure: Mapping[str, Any]) -> None:
-        """Keep what is to be told at the end."""
+    def failed(self, attempt: Path, number: int, failure: Mapping[str, Any]) -> None:
+        """Keep what is to be told at the end, and nothing else."""
 
-    def ids(self, number: int, split: str) -> list[Path]:
-        """The part's row ids of a split, if it is whole."""
+    def ids(self, number: int, split: str) -> np.ndarray:
+        """The part's row ids of a split; none if it is not whole."""
 
 
 class Folder:
@@ -50,12 +52,12 @@ class Folder:
         if not final.exists():
             attempt.rename(final)
 
-    def failed(self, number: int, failure: Mapping[str, Any]) -> None:
+    def failed(self, attempt: Path, number: int, failure: Mapping[str, Any]) -> None:
+        shutil.rmtree(attempt, ignore_errors=True)
         files.write_json(self.path / f"part-{number:05d}.error", failure)
 
-    def ids(self, number: int, split: str) -> list[Path]:
-        directory = self.path / f"part-{number:05d}"
-        return [directory] if directory.exists() else []
+    def ids(self, number: int, split: str) -> np.ndarray:
+        return assembly.read_ids([self.path / f"part-{number:05d}"], split)
 
 
 class Url:
@@ -74,18 +76,18 @@ class Url:
         finally:
             shutil.rmtree(attempt, ignore_errors=True)
 
-    def failed(self, number: int, failure: Mapping[str, Any]) -> None:
+    def failed(self, attempt: Path, number: int, failure: Mapping[str, Any]) -> None:
+        shutil.rmtree(attempt, ignore_errors=True)
         with tempfile.TemporaryDirectory() as folder:
             files.write_json(Path(folder) / "error", failure)
             upload(Path(folder) / "error", f"{self.url}/part-{number:05d}.error")
 
-    def ids(self, number: int, split: str) -> list[Path]:
+    def ids(self, number: int, split: str) -> np.ndarray:
         part = f"{self.url}/part-{number:05d}"
-        if not reach.listed(part, SUMMARY):
-            return []
-        folder = Path(tempfile.mkdtemp(prefix="sluice-ids-"))
-        download(f"{part}/{split}.ids", folder / f"{split}.ids")
-        return [folder]
+        with tempfile.TemporaryDirectory(prefix="sluice-ids-") as folder:
+            if reach.listed(part, SUMMARY):
+                download(f"{part}/{split}.ids", Path(folder, f"{split}.ids"))
+            return assembly.read_ids([Path(folder)], split)
 
 
 def opened(place: str) -> Exchange:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+import numpy as np
 
 import tasks
 from components import assembly, exchange, files, identity, reach
@@ -115,7 +116,7 @@ class _Write(beam.DoFn):
             if not isinstance(error, InputError):
                 traceback.print_exc()
             failure = {"input": isinstance(error, InputError), "what": _sentence(self.parts[number], error)}
-            place.failed(number, failure)
+            place.failed(attempt, number, failure)
         else:
             place.done(attempt, number)
         yield number
@@ -125,7 +126,8 @@ class _Write(beam.DoFn):
         for split in ("test", "eval"):
             named = [number for number in sorted(numbers) if self.parts[number].split == split]
             place = exchange.opened(self.folder)
-            ids[split] = assembly.read_ids((path for number in named for path in place.ids(number, split)), split)
+            found = [np.empty(0, np.uint64), *(place.ids(number, split) for number in named)]
+            ids[split] = np.unique(np.concatenate(found))
         return ids
 
 

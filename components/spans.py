@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +43,8 @@ def plan(shards: Sequence[str], place: str) -> Spans:
         return Spans((), {}, tuple(shards))
     contents = {_content(shard): shard for shard in whole}
     kept, covered = _cover(set(contents), place)
+    if kept and "://" not in place:
+        os.utime(place)  # tells `sluice clean` that it is in use
     new = {content: shard for content, shard in contents.items() if content not in covered}
     return Spans(tuple(kept), new, tuple(shard for shard in shards if shard not in whole))
 

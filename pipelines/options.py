@@ -131,7 +131,13 @@ def _looking_back(commands: _Commands) -> None:
         "compare", "history", "compare runs side by side", "sluice compare auto_mpg-3 auto_mpg-4", view="compare"
     )
     compare.add_argument("compared", metavar="RUN", nargs="+")
-    for command in (runs, show, compare, reproduce):
+    clean = commands.add(
+        "clean", "clean", "remove older runs, and what no run that stays needs", "sluice clean auto_mpg --keep 20"
+    )
+    clean.add_argument("task", metavar="TASK", nargs="?", default="", help="default: every task's")
+    clean.add_argument("--keep", type=int, required=True, metavar="N", help="so many runs of each task stay")
+    clean.add_argument("--dry-run", action="store_true", help="say what would be removed; remove nothing")
+    for command in (runs, show, compare, reproduce, clean):
         _place(command, "runs")
         _json(command)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import numpy as np
 import pytest
 
 from components import analysis, exchange, ingest, parsing, reach
@@ -74,13 +75,21 @@ def test_a_broken_file_is_the_same_sentence(plane: Any, tmp_path: Path) -> None:
 
 def test_row_ids_of_official_splits_come_back(tmp_path: Path) -> None:
     place = exchange.opened(f"{BUCKET}/examples/.unfinished")
-    assert place.ids(0, "test") == []
+    assert place.ids(0, "test").tolist() == []
     attempt = place.attempt(0)
-    (attempt / "test.ids").write_bytes(bytes(16))
+    np.array([7, 3, 7], np.uint64).tofile(attempt / "test.ids")
     (attempt / "summary.pickle").write_bytes(b"whole")
     place.done(attempt, 0)
     assert not attempt.exists()
-    assert (place.ids(0, "test")[0] / "test.ids").read_bytes() == bytes(16)
+    assert place.ids(0, "test").tolist() == [3, 7]
+
+
+def test_a_part_that_cannot_be_read_leaves_nothing_but_the_reason(tmp_path: Path) -> None:
+    for place in (exchange.opened(f"{BUCKET}/examples/.unfinished"), exchange.opened(str(tmp_path))):
+        attempt = place.attempt(5)
+        place.failed(attempt, 5, {"what": "torn"})
+        assert not attempt.exists()
+        assert place.ids(5, "test").size == 0
 
 
 def test_the_analysis_reads_urls_and_keeps_blocks_there(plane: Any, cars: str, tmp_path: Path) -> None:

@@ -280,7 +280,7 @@ def test_a_request_to_stop_that_python_dropped_is_raised_again() -> None:
     with interrupts.heeded() as ask:
         ask()
         with suppress(KeyboardInterrupt):  # as Python does in finalizers and hooks
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             ask()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -291,7 +291,7 @@ def test_a_request_to_stop_waits_while_it_is_held_back() -> None:
 
     def interrupted() -> None:
         with interrupts.held_back():
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             said.append("done")
 
     with interrupts.heeded(), pytest.raises(KeyboardInterrupt):

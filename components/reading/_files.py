@@ -183,6 +183,10 @@ def _readable(path: str) -> Iterator[None]:
         if _remote(path):
             raise InputError(f"{path} cannot be read: {error}.") from error
         raise
+    except Exception as error:  # drivers have exceptions of their own: no credentials, no connection
+        if _remote(path):
+            raise RuntimeError(f"{path} cannot be read: {error}.") from error
+        raise
 
 
 def _buffered(stream: Any) -> io.BufferedReader:

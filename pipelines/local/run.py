@@ -11,6 +11,7 @@ from components.files import read_json
 from components.provenance import git_revision, library_versions
 from pipelines.graph import RUN_NAME, Graph
 from pipelines.local import interrupts
+from pipelines.local.cleaning import in_use
 from pipelines.local.display import Display
 from pipelines.local.records import Record
 from pipelines.local.values import Outputs
@@ -55,7 +56,7 @@ def run(
     complete = record.facts["parameters"] = named
     status = "failed"
     try:
-        with interrupts.heeded() as ask:
+        with interrupts.heeded() as ask, in_use(record.path.parent):
             walk = Walk(
                 graph, complete, record, use_cache=use_cache, display=display, preload=preload, server=server, ask=ask
             )

@@ -1,0 +1,38 @@
+"""`sluice clean`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import tasks
+from pipelines.local import cleaning, records
+from tasks import InputError, nearest
+
+
+def main(given: argparse.Namespace) -> int:
+    if given.task and given.task not in tasks.names():
+        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    if given.keep < 1:
+        raise InputError(f"--keep takes a number of runs, 1 or more. Received: {given.keep}.")
+    if not given.runs_dir.is_dir():
+        raise InputError(f"There is no directory {given.runs_dir}.")
+    with cleaning.in_use(given.runs_dir, alone=True):
+        before = cleaning.size(given.runs_dir)
+        plan = cleaning.plan(records.every(given.runs_dir), given.task, given.keep)
+        if not given.dry_run:
+            for name in plan.go:
+                cleaning.remove(given.runs_dir, name)
+            cleaning.tidy(given.runs_dir)
+        freed = before - cleaning.size(given.runs_dir)
+    if given.json:
+        told = {"removed": [] if given.dry_run else plan.go, "would_remove": plan.go if given.dry_run else []}
+        print(json.dumps({**told, "needed": plan.needed, "freed_bytes": freed}, indent=1))
+        return 0
+    for name in plan.go:
+        print(f"{name}: {'would be removed' if given.dry_run else 'removed'}")
+    for name, user in plan.needed.items():
+        print(f"{name}: stays, for {user} has results from it")
+    if not given.dry_run:
+        print(f"freed {freed / 1e6:,.1f} MB of {before / 1e6:,.1f} MB in {given.runs_dir}")
+    return 0
