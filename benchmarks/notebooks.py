@@ -1,0 +1,78 @@
+"""A whole run, from the raw file to the pushed version, beside the plain Keras script of the same tutorial.
+
+Seconds of wall time, each once, in turn: the script with its imports and reading, its `fit` alone, and ours with
+nothing kept from earlier runs. The ratio is of the two wholes.
+
+.venv/bin/python benchmarks/notebooks.py --scripts DIR --data-dir DIR [TASK/MODEL ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SCRIPTS = {
+    "fashion_mnist/mlp128": ["fashion_mlp128.py"],
+    "fashion_mnist/mlp300_100": ["fashion_mlp300_100.py"],
+    "imdb_padded/average": ["imdb_padded.py"],
+    "imdb_multihot/dense": ["imdb_multihot.py"],
+    "auto_mpg/mlp": ["auto_mpg.py"],
+    "california_housing/mlp": ["california.py"],
+    "california_housing/wide_deep": ["california.py", "wide_deep"],
+}
+
+
+def timed(command: list[str], directory: str | Path) -> tuple[float, str]:
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with exit status {done.returncode}")
+    return time.monotonic() - began, done.stdout
+
+
+def script(words: list[str], scripts: Path) -> tuple[float, float, str]:
+    """Seconds in all, seconds of its fit, and its score."""
+    whole, said = timed([sys.executable, *words], scripts)
+    fit = re.search(r"fit=([0-9.]+)s", said)
+    score = re.search(r"(?:accuracy|mae|mse)=([0-9.]+)", said, re.IGNORECASE)
+    if fit is None or score is None:
+        sys.exit(f"{words[0]} printed no fit=SECONDS and score. Received: {said!r}")
+    return whole, float(fit[1]), f"{float(score[1]):.4f}"
+
+
+def ours(name: str, data_dir: Path) -> tuple[float, str]:
+    """Seconds of a first run, and its score."""
+    task, _, model = name.partition("/")
+    with tempfile.TemporaryDirectory() as directory:
+        command = [sys.executable, "-m", "pipelines", "run", task, "--model", model, "--json"]
+        seconds, said = timed([*command, "--data", "real", "--data-dir", str(data_dir)], directory)
+    metrics = json.loads(said)["metrics"]
+    metric = {"auto_mpg": "mae", "california_housing": "mse"}.get(task, "accuracy")
+    return seconds, f"{metrics[metric]:.4f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="TASK/MODEL", help="default: all")
+    parser.add_argument("--scripts", required=True, type=Path)
+    parser.add_argument("--data-dir", required=True, type=Path)
+    args = parser.parse_args()
+    print("| task/model | script s | its fit s | its score | Sluice s | score | Sluice : script |", flush=True)
+    print("|---|---|---|---|---|---|---|", flush=True)
+    for name in args.names or SCRIPTS:
+        whole, fit, score = script(SCRIPTS[name], args.scripts)
+        seconds, reached = ours(name, args.data_dir.absolute())
+        print(
+            f"| {name} | {whole:.0f} | {fit:.0f} | {score} | {seconds:.0f} | {reached} | {seconds / whole:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
