@@ -46,6 +46,18 @@ def sources(*modules: str, root: Path = ROOT) -> dict[str, str]:
     }
 
 
+def altered(sources: Mapping[str, str], root: Path = ROOT) -> list[str]:
+    """Which of these files are not what they were when they were read."""
+    return [name for name, sha256 in sorted(sources.items()) if _sha256(root / name) != sha256]
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
 @functools.cache
 def libraries() -> Mapping[str, str]:
     """The versions of what can change a step's results without a change of ours."""
@@ -131,6 +143,7 @@ def _running(tree: ast.AST) -> Iterator[ast.AST]:
     yield tree
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
-            continue
-        if not isinstance(child, ast.expr):
+            for other in child.orelse:
+                yield from _running(other)
+        elif not isinstance(child, ast.expr):
             yield from _running(child)

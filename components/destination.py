@@ -108,7 +108,9 @@ def free_number(destination: Path | str, task: str) -> int:
 
 def unfinished(destination: Path | str, task: str) -> list[int]:
     """The numbers above the newest version that others are uploading at this moment."""
-    return sorted(map(int, store.opened(destination, task).unfinished()))
+    place = store.opened(destination, task)
+    newest = max((int(name) for name in _numbers(place) if place.exists(f"{name}/saved_model.pb")), default=0)
+    return sorted(number for number in map(int, place.unfinished()) if number > newest)
 
 
 def add(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from components import code
+from pipelines.local import worker
 from tasks import InputError
 
 
@@ -112,3 +113,25 @@ def test_a_source_with_an_error_is_named(root: Path) -> None:
     write(root, {"tasks/broken.py": "def"})
     with pytest.raises(InputError, match=r"tasks/broken.py is not Python that can be read"):
         code.sources("tasks.broken", root=root)
+
+
+def test_a_source_that_changed_or_went_is_altered(root: Path) -> None:
+    write(root, {"tasks/a.py": "import tasks.b", "tasks/b.py": "", "tasks/c.py": ""})
+    known = code.sources("tasks.a", "tasks.c", root=root)
+    assert code.altered(known, root) == []
+    (root / "tasks" / "a.py").write_text("import tasks.b  # and more")
+    (root / "tasks" / "c.py").unlink()
+    assert code.altered(known, root) == ["tasks/a.py", "tasks/c.py"]
+
+
+def test_what_is_imported_when_types_are_not_checked_is_code_too(root: Path) -> None:
+    source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import tasks.a\nelse:\n    import tasks.b\n"
+    assert code.imported(source) >= {"tasks.b"}
+    assert "tasks.a" not in code.imported(source)
+
+
+def test_a_step_does_not_run_with_code_that_its_key_does_not_tell() -> None:
+    known = code.sources("tasks.auto_mpg")
+    worker._demand_unaltered(known)
+    with pytest.raises(RuntimeError, match=r"tasks/auto_mpg\.py changed while the run went on"):
+        worker._demand_unaltered({**known, "tasks/auto_mpg.py": "what it was before"})

@@ -267,6 +267,7 @@ def test_every_kind_of_destination_knows_rollback_release_and_prune(place: str, 
     assert destination.prune(place, "cars", 0) == []
     assert destination.prune(place, "cars", 1) == [2]
     assert numbers(place) == [1, 3]
+    assert destination.unfinished(place, "cars") == []
     assert push(place, model).number == 4
 
 

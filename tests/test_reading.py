@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import random
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pandas as pd
@@ -306,3 +308,37 @@ def test_rows_show_bytes_as_json_can_hold_them() -> None:
     assert json.loads(batch.text(0)) == {"a": {"b64": "AP8="}, "b": 1.5}
     broken = pa.array([b"\xff"], pa.binary()).cast(pa.string(), safe=False)
     assert Batch(columns={"a": broken}, numbers=batch.numbers, source="x").text(0) == '{"a": {"b64": "/w=="}}'
+
+
+class _Web(BaseHTTPRequestHandler):
+    """Serves one table, with a tag or without."""
+
+    content, tag = b"a,b\n1,2\n", ""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        if self.tag:
+            self.send_header("ETag", self.tag)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(self.content)
+
+
+@pytest.mark.parametrize("tags", [("", ""), ('"1"', '"2"')])
+def test_new_content_at_the_same_address_is_noticed(tags: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Web) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/cars.csv"
+        monkeypatch.setattr(_Web, "tag", tags[0])
+        (first,), (again,) = file_parts(url), file_parts(url)
+        monkeypatch.setattr(_Web, "tag", tags[1])
+        monkeypatch.setattr(_Web, "content", b"a,b\n1,3\n")
+        (other,) = file_parts(url)
+        server.shutdown()
+    assert first.version == again.version != other.version

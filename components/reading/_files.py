@@ -200,7 +200,20 @@ def _version(path: str) -> str:
             with Path(path).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         system, inside = fsspec.core.url_to_fs(path)
-        return str(system.ukey(inside))
+        return _of_web(system, inside) if path.startswith(("http://", "https://")) else str(system.ukey(inside))
+
+
+def _of_web(system: Any, url: str) -> str:
+    """fsspec takes what a web server has for unchanging; most servers tell, and else the content does."""
+    about = system.info(url)
+    told = {name: about[name] for name in ("ETag", "Content-MD5", "Digest", "Last-Modified") if name in about}
+    if told:
+        return hashlib.sha256(repr((about.get("size"), sorted(told.items()))).encode()).hexdigest()
+    content = hashlib.sha256()
+    with system.open(url, "rb") as file:
+        while piece := file.read(1 << 20):
+            content.update(piece)
+    return content.hexdigest()
 
 
 def _state(path: str) -> Any:

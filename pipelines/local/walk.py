@@ -133,12 +133,16 @@ class Walk:
         began = time.monotonic()
         directory, log, heavy = self.record.path / step.name, self.record.log(step.name), self._heavy(step)
         self.display.begin(step.name, log)
+        task = self.values.arguments.get("task")
+        reached = [*modules(step), *([f"tasks.{task}"] if task else [])]
         job = worker.Job(
             function=step.function,
             source=step.source,
             executor_input=self.values.executor_input(step, directory),
             log=log,
             scratch=self.record.scratch,
+            modules=tuple(name for name in reached if code.exists(name)),
+            sources=code.sources(*reached),
             needs=() if heavy else self._needs(step),
         )
         process = worker.Worker(job, lock, self.server if heavy else None)

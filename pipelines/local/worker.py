@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import multiprocessing
 import os
 import resource
@@ -12,7 +13,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -20,6 +21,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NoReturn
 
+from components import code
 from pipelines import _kfp, _lazy
 from pipelines.local.cache import Lock
 from pipelines.local.interrupts import held_back
@@ -38,6 +40,8 @@ class Job:
     executor_input: dict[str, Any]
     log: Path
     scratch: Path
+    modules: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
     needs: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -178,7 +182,22 @@ def _execute(job: Job) -> None:
     namespace: dict[str, Any] = {"__name__": f"step_{job.function}"}
     # Not with our own `from __future__ import annotations`: KFP reads the annotations as types.
     exec(compile(job.source, f"<{job.function} in pipeline.yaml>", "exec", dont_inherit=True), namespace)
+    for name in job.modules:
+        importlib.import_module(name)
+    _demand_unaltered(job.sources)
+    before = set(sys.modules)
     Executor(executor_input=job.executor_input, function_to_execute=namespace[job.function]).execute()
+    late = {getattr(module, "__file__", None) for name, module in [*sys.modules.items()] if name not in before}
+    _demand_unaltered({path: sha256 for path, sha256 in job.sources.items() if str(code.ROOT / path) in late})
+
+
+def _demand_unaltered(sources: Mapping[str, str]) -> None:
+    """What this process has imported is what the step's key says."""
+    if altered := code.altered(sources):
+        raise RuntimeError(
+            f"{' and '.join(altered)} changed while the run went on, and a run is of one code. Give the same command "
+            "again. (What was done before the change is kept, and is used if the change is undone.)"
+        )
 
 
 def _redirect(log: Path) -> None:
