@@ -41,12 +41,12 @@ def plan(shards: Sequence[str], place: str) -> Spans:
     whole = [shard for shard in shards if shard != shards[-1] or _size(shard) >= JOINED_BYTES]
     if len(shards) < 2:  # to read one is cheaper than the bookkeeping
         return Spans((), {}, tuple(shards))
-    contents = {_content(shard): shard for shard in whole}
+    contents = {_content(shard): shard for shard in reversed(whole)}  # of equal shards the first; all others are read
     kept, covered = _cover(set(contents), place)
     if kept and "://" not in place:
         os.utime(place)  # tells `sluice clean` that it is in use
     new = {content: shard for content, shard in contents.items() if content not in covered}
-    return Spans(tuple(kept), new, tuple(shard for shard in shards if shard not in whole))
+    return Spans(tuple(kept), new, tuple(shard for shard in shards if shard not in contents.values()))
 
 
 def _cover(wanted: set[str], place: str) -> tuple[list[str], set[str]]:

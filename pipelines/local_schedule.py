@@ -34,20 +34,22 @@ def text(given: argparse.Namespace) -> str:
     name = given.name or f"sluice-{given.task}"
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         raise InputError(f"A unit's name is letters, digits, '_', '-' and '.'. Received: {name!r}.")
+    if given.disabled:
+        raise InputError("--disabled is for Kubeflow. Here nothing is installed, so there is nothing to hold back.")
     home, words = Path.cwd(), command(given)
-    line = (
-        crontab(schedule, home, words, name)
-        if same_clock(zone, datetime.now(UTC))
-        else f"# None: cron goes by this machine's clock, which is not that of {zone}.\n# Use the timer.\n"
-    )
+    line = crontab(schedule, home, words, name)
+    if given.catchup:
+        line = "# None: cron does not make up for the times at which the machine was off.\n# Use the timer.\n"
+    if not same_clock(zone, datetime.now(UTC)):
+        line = f"# None: cron goes by this machine's clock, which is not that of {zone}.\n# Use the timer.\n"
     return "\n".join(
         [
             "# For cron: a line for `crontab -e`.",
             line,
             f"# For systemd: ~/.config/systemd/user/{name}.service",
-            service(given.task, home, words),
+            service(given.task, home, words, rejected_fails=given.fail_when_rejected),
             f"# ~/.config/systemd/user/{name}.timer; then: systemctl --user enable --now {name}.timer",
-            timer(given.task, schedule, zone),
+            timer(given.task, schedule, zone, catchup=given.catchup),
             "# Nothing was installed. So that timers run while you are not logged in: loginctl enable-linger",
         ]
     )
@@ -86,6 +88,7 @@ def command(given: argparse.Namespace) -> list[str]:
     words += ["--keep", str(asked["keep"])] if asked["keep"] else []
     words += ["--warm-start"] if asked["warm_start"] else []
     words += [] if asked["publish"] else ["--no-push"]
+    words += ["--no-cache"] if given.no_cache else []
     words += ["--force", asked["force"]] if asked["force"] else []
     return [*words, "--runs", runs, "--serving", serving]
 
@@ -100,21 +103,24 @@ def crontab(schedule: cron.Cron, home: Path, words: Sequence[str], name: str) ->
     return f"{fields} {run.replace('%', chr(92) + '%')}\n"
 
 
-def service(task: str, home: Path, words: Sequence[str]) -> str:
-    """A oneshot: systemd starts no second one while it runs. A rejected model (3) is news, not a failure."""
-    carried = "".join(f"Environment={_word(f'{key}={value}')}\n" for key, value in environment().items())
+def service(task: str, home: Path, words: Sequence[str], *, rejected_fails: bool = False) -> str:
+    """A oneshot: systemd starts no second one while it runs. A rejected model (3) is news, no failure unless asked."""
+    carried = "".join(f"Environment={_quoted(f'{key}={value}')}\n" for key, value in environment().items())
+    rejected = "" if rejected_fails else "SuccessExitStatus=3\n"
     return (
         f"[Unit]\nDescription=sluice run {task}\n\n"
         f"[Service]\nType=oneshot\nWorkingDirectory={_path(home)}\n"
         f"{carried}"
-        f"ExecStart={' '.join(_word(word) for word in words)}\nSuccessExitStatus=3\n"
+        f"ExecStart={' '.join(_word(word) for word in words)}\n{rejected}"
     )
 
 
-def timer(task: str, schedule: cron.Cron, zone: str) -> str:
+def timer(task: str, schedule: cron.Cron, zone: str, *, catchup: bool = False) -> str:
+    """Catching up, a time that passed while the machine was off is made up for, once, when it is on again."""
     lines = "".join(f"OnCalendar={event} {zone}\n" for event in events(schedule))
     head = f"[Unit]\nDescription=sluice run {task}\n\n[Timer]\n"
-    return f"{head}{lines}Persistent=true\n\n[Install]\nWantedBy=timers.target\n"
+    persistent = "Persistent=true\n" if catchup else ""
+    return f"{head}{lines}{persistent}\n[Install]\nWantedBy=timers.target\n"
 
 
 def events(schedule: cron.Cron) -> list[str]:
@@ -146,7 +152,12 @@ def _path(path: Path) -> str:
 
 
 def _word(word: str) -> str:
-    """systemd's own quoting: it expands % and $, and knows backslashes within double quotes."""
+    """A word of a command, in which systemd expands variables."""
+    return _quoted(word.replace("$", "$$"))
+
+
+def _quoted(word: str) -> str:
+    """systemd's own quoting: it expands %, and knows backslashes within double quotes."""
     _one_line(word)
-    plain = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    plain = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return plain if re.fullmatch(r"[\w@%+=:,./*?{}-]+", plain) else f'"{plain}"'

@@ -56,12 +56,24 @@ def test_the_crontab_line_runs_the_very_command(here: Path) -> None:
 
 def test_nothing_is_installed_and_the_environment_is_carried(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFDS_DATA_DIR", "/data/50% off")
+    monkeypatch.setenv("KERAS_HOME", "/data/$home")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
     text = told()
     assert list(here.iterdir()) == []
     assert r"TFDS_DATA_DIR='/data/50\% off'" in text
     assert 'Environment="TFDS_DATA_DIR=/data/50%% off"' in text
+    assert 'Environment="KERAS_HOME=/data/$home"' in text
     assert "hush" not in text
+
+
+def test_every_option_has_its_meaning_here_or_is_refused() -> None:
+    plain, other = told(), told("--no-cache", "--catchup", "--fail-when-rejected")
+    assert "--no-cache" in other.partition("ExecStart=")[2].partition("\n")[0]
+    assert ("SuccessExitStatus=3" in plain, "SuccessExitStatus=3" in other) == (True, False)
+    assert ("Persistent=true" in plain, "Persistent=true" in other) == (False, True)
+    assert "cron does not make up for the times" in other
+    with pytest.raises(InputError, match="--disabled is for Kubeflow"):
+        told("--disabled")
 
 
 @pytest.mark.parametrize(

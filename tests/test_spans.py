@@ -131,3 +131,12 @@ def test_the_place_hangs_on_code_and_settings(tmp_path: Path) -> None:
     assert place.startswith(f"{tmp_path}/auto_mpg-")
     assert analysis.place_of(str(tmp_path), "auto_mpg", {"preprocess.words": "5"}) != place
     assert analysis.place_of("", "auto_mpg", {}) == ""
+
+
+def test_of_equal_shards_each_counts(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("0", "1", "2", "3")]
+    for path, content in zip(paths, (b"monday", b"tuesday", b"monday", b"open"), strict=True):
+        path.write_bytes(content)
+    found = spans.plan([str(path) for path in paths], str(tmp_path / "analysis"))
+    assert sorted(found.new.values()) == [str(paths[0]), str(paths[1])]
+    assert found.open == (str(paths[2]), str(paths[3]))
