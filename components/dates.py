@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from tasks import InputError
 
 DATE, PREVIOUS = "{date}", "{previous_date}"
 CATCHUP = "catchup"
+SHIFT = re.compile(r"([+-])(\d\d):(\d\d)$")
 
 
 def filled(data: str, *, scheduled: str, schedule: str, timezone: str, now: datetime | None = None) -> str:
@@ -18,7 +20,7 @@ def filled(data: str, *, scheduled: str, schedule: str, timezone: str, now: date
     if DATE not in data and PREVIOUS not in data:
         return data
     due = moment(scheduled, schedule, now or datetime.now(UTC))
-    day = due.astimezone(zone(timezone) if timezone else None).date()
+    day = on_clock(due, timezone).date()
     done = data.replace(DATE, day.isoformat()).replace(PREVIOUS, (day - timedelta(days=1)).isoformat())
     say(f"the data of this run: {done}")
     return done
@@ -45,6 +47,21 @@ def moment(scheduled: str, schedule: str, now: datetime) -> datetime:
         return now
     fields, _, where = schedule.rpartition(" ")
     return cron.parse(fields).before(now, zone(where))
+
+
+def on_clock(due: datetime, timezone: str) -> datetime:
+    """The moment as a clock shows it: of a zone, of a zone with a shift, or of this machine."""
+    shift = SHIFT.search(timezone)
+    if shift is None:
+        return due.astimezone(zone(timezone) if timezone else None)
+    minutes = int(shift[2]) * 60 + int(shift[3])
+    return due.astimezone(zone(timezone[: shift.start()])) + timedelta(minutes=-minutes if shift[1] == "-" else minutes)
+
+
+def shifted(name: str, minutes: int) -> str:
+    """A clock that goes with a zone's, so many minutes ahead."""
+    hours, rest = divmod(abs(minutes), 60)
+    return f"{name}{'-' if minutes < 0 else '+'}{hours:02d}:{rest:02d}" if minutes else name
 
 
 def zone(name: str) -> tzinfo:

@@ -47,7 +47,7 @@ def text(given: argparse.Namespace) -> str:
             "# For cron: a line for `crontab -e`.",
             line,
             f"# For systemd: ~/.config/systemd/user/{name}.service",
-            service(given.task, home, words, rejected_fails=given.fail_when_rejected),
+            service(given.task, home, words, zone, rejected_fails=given.fail_when_rejected),
             f"# ~/.config/systemd/user/{name}.timer; then: systemctl --user enable --now {name}.timer",
             timer(given.task, schedule, zone, catchup=given.catchup),
             "# Nothing was installed. So that timers run while you are not logged in: loginctl enable-linger",
@@ -103,9 +103,10 @@ def crontab(schedule: cron.Cron, home: Path, words: Sequence[str], name: str) ->
     return f"{fields} {run.replace('%', chr(92) + '%')}\n"
 
 
-def service(task: str, home: Path, words: Sequence[str], *, rejected_fails: bool = False) -> str:
+def service(task: str, home: Path, words: Sequence[str], zone: str, *, rejected_fails: bool = False) -> str:
     """A oneshot: systemd starts no second one while it runs. A rejected model (3) is news, no failure unless asked."""
-    carried = "".join(f"Environment={_quoted(f'{key}={value}')}\n" for key, value in environment().items())
+    variables = {**environment(), "TZ": zone}
+    carried = "".join(f"Environment={_quoted(f'{key}={value}')}\n" for key, value in variables.items())
     rejected = "" if rejected_fails else "SuccessExitStatus=3\n"
     return (
         f"[Unit]\nDescription=sluice run {task}\n\n"

@@ -8,11 +8,12 @@ from kfp import dsl
 from components import ops
 
 
-def pipeline(*, sparing: bool = False, concluding: bool = False, scheduled: bool = False):
+def pipeline(*, sparing: bool = False, concluding: bool = False, scheduled: bool = False, sent: bool = False):
     """The graph, flat as kfp's local runners need it, or with what only a cluster can do.
 
     Sparing, nothing runs after `resolve` where its answer is that the outcome is being served already. Concluding, a
-    last step fails where the gate rejected. Scheduled, the backend is asked for when the run was due.
+    last step fails where the gate rejected. Scheduled, the backend is asked for when the run was due. Sent, versions
+    remember the run by its id: a run of a schedule has no name.
     """
 
     @dsl.pipeline(
@@ -54,8 +55,8 @@ def pipeline(*, sparing: bool = False, concluding: bool = False, scheduled: bool
             keep: How many versions stay at the destination; 0 for all.
             schedule: The cron expression and time zone that start the run, if any: tells {date} where the backend does
                 not.
-            timezone: On which zone's calendar {date} is a day, such as Europe/Berlin; empty for the clock of the
-                machine.
+            timezone: On whose calendar {date} is a day: a zone such as Europe/Berlin, one with a shift such as
+                UTC+01:00, or empty for the clock of the machine.
             warm_start: Whether to start from the serving model's weights, as far as their shapes agree.
             analysis: Where analyses of large data are kept for later runs: a directory or URL; empty to keep none.
         """
@@ -139,7 +140,7 @@ def pipeline(*, sparing: bool = False, concluding: bool = False, scheduled: bool
                 destination=destination,
                 champion=found["champion"],
                 inputs=found["inputs"],
-                run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+                run=dsl.PIPELINE_JOB_ID_PLACEHOLDER if sent else dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
                 force=force,
                 publish=publish,
                 keep=keep,

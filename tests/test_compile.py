@@ -116,6 +116,16 @@ def resources_of(spec: dict[str, Any], name: str) -> dict[str, Any]:
     return dict(spec["deploymentSpec"]["executors"][f"exec-{name}"]["container"]["resources"])
 
 
+def test_the_trainer_with_gpus_may_have_an_image_of_its_own_and_steps_a_user() -> None:
+    own = Profile(image="r/s:1", gpu_image="r/s:1-gpu", gpus=1, run_as_user=1000, run_as_group=100)
+    spec, platform = documents(place.compiled(own))
+    images = {name: each["container"]["image"] for name, each in spec["deploymentSpec"]["executors"].items()}
+    assert {name for name, image in images.items() if image == "r/s:1-gpu"} == {"exec-train"}
+    assert set(images.values()) == {"r/s:1", "r/s:1-gpu"}
+    for each in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+        assert each["securityContext"] == {"runAsUser": "1000", "runAsGroup": "100"}
+
+
 def test_every_cached_step_is_keyed_by_its_own_code() -> None:
     """KFP's key has a step's parameters and its image's name: so code behind a moved tag must be a parameter."""
     tasks = documents(place.compiled(Profile()))[0]["root"]["dag"]["tasks"]

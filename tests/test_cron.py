@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -190,3 +190,22 @@ def test_data_without_a_date_stays_as_it_is() -> None:
 def test_a_date_that_cannot_be_known(scheduled: str, schedule: str, timezone: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         dates.filled(PLACE, scheduled=scheduled, schedule=schedule, timezone=timezone)
+
+
+@pytest.mark.parametrize(
+    ("fields", "made", "here", "there"),
+    [
+        ("30 23 * * *", "2027-01-10T12:00Z", "Europe/Berlin", "UTC"),
+        ("30 0 * * *", "2027-07-10T12:00Z", "Europe/Berlin", "UTC"),
+        ("30 0 * * *", "2027-01-10T12:00Z", "Europe/Berlin", "Europe/Berlin"),
+        ("15 22 * * *", "2027-01-10T12:00Z", "America/New_York", "Europe/Berlin"),
+        ("0 1 * * *", "2027-01-10T12:00Z", "Asia/Kathmandu", "America/New_York"),
+    ],
+)
+def test_through_a_year_each_day_has_its_run_and_no_day_two(fields: str, made: str, here: str, there: str) -> None:
+    moment, server = datetime.fromisoformat(made), dates.zone(there)
+    minutes = zones.ahead(moment, dates.zone(here), server)
+    schedule, clock = zones.moved(cron.parse(fields), -minutes), dates.shifted(there, minutes)
+    due = itertools.islice(schedule.after(moment, server), 366)
+    days = [date.fromisoformat(dates.filled("{date}", scheduled="", schedule="", timezone=clock, now=at)) for at in due]
+    assert {later - day for day, later in itertools.pairwise(days)} == {timedelta(days=1)}

@@ -113,6 +113,7 @@ def test_a_zone_that_cron_cannot_keep_is_told() -> None:
     text = told("--timezone", "Europe/Berlin")
     assert "cron goes by this machine's clock, which is not that of Europe/Berlin" in text
     assert "OnCalendar=*-*-* 03:00:00 Europe/Berlin" in text
+    assert "Environment=TZ=Europe/Berlin\n" in text  # so {date} is a day there
 
 
 @pytest.mark.parametrize(

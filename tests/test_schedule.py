@@ -46,7 +46,7 @@ def test_a_zone_becomes_the_server_s(server: Backend, sluice: Sluice) -> None:
     assert server.recurringruns[0]["trigger"]["cron_schedule"]["cron"] == "0 0 18 * * *"
     assert "note: Kubeflow's clock" not in said  # Tokyo has no summer time
     assert "03:00:00 +0900" in said
-    assert server.recurringruns[0]["runtime_config"]["parameters"]["timezone"] == "Asia/Tokyo"
+    assert server.recurringruns[0]["runtime_config"]["parameters"]["timezone"] == "UTC+09:00"
 
 
 def test_a_word_about_summer_time(server: Backend, sluice: Sluice) -> None:
@@ -61,11 +61,15 @@ def test_the_same_name_again_replaces(server: Backend, sluice: Sluice) -> None:
     first = server.recurringruns[0]["recurring_run_id"]
     status, out, _ = sluice(*SCHEDULE[:-1], "30 4 * * *")
     (made,) = server.recurringruns
-    assert (status, out.splitlines()[0]) == (0, "auto_mpg: replaced")
+    assert (status, out.splitlines()[0]) == (0, "auto_mpg: replaced 0 0 3 * * * on sample to s3://models/served")
     assert made["recurring_run_id"] != first
     assert made["trigger"]["cron_schedule"]["cron"] == "0 30 4 * * *"
     methods = [(method, path.partition("?")[0].rpartition("/")[2]) for method, path, _ in server.log]
     assert methods.index(("DELETE", first)) > max(n for n, each in enumerate(methods) if each[0] == "POST")
+    # A run of the old one that is going on is not deleted with it.
+    assert [path.partition("?")[2] for method, path, _ in server.log if method == "DELETE"] == [
+        "propagation_policy=ORPHAN"
+    ]
 
 
 def test_a_schedule_that_cannot_be_made_leaves_the_old_one(server: Backend, sluice: Sluice) -> None:
@@ -83,6 +87,13 @@ def test_an_old_one_that_cannot_be_removed_goes_next_time(server: Backend, sluic
     assert status == 1
     assert "the old one still is. Give the same command again." in said
     assert len(server.recurringruns) == 2
+    assert sluice(*SCHEDULE)[0] == 0
+    assert len(server.recurringruns) == 1
+
+
+def test_a_removal_whose_answer_was_lost_is_one(server: Backend, sluice: Sluice) -> None:
+    sluice(*SCHEDULE)
+    server.fault("DELETE", "/recurringruns", "lose")
     assert sluice(*SCHEDULE)[0] == 0
     assert len(server.recurringruns) == 1
 

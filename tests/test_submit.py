@@ -55,6 +55,20 @@ def test_only_the_trainer_gets_the_gpus(server: Backend, sluice: Sluice) -> None
     assert {each["container"]["image"] for each in executors.values()} == {"r/s:2"}
 
 
+@pytest.mark.parametrize("command", [SUBMIT, ("schedule", *SUBMIT[1:], "--cron", "0 3 * * *")])
+def test_what_the_backend_would_ignore_is_told(server: Backend, sluice: Sluice, command: tuple[str, ...]) -> None:
+    said = sluice(*command, "--gpus", "1", "--image", "r/s:1")[2]
+    assert "note: train asks for nvidia.com/gpu without a toleration" in said
+
+
+def test_a_path_that_is_on_no_volume_is_no_destination(server: Backend, sluice: Sluice) -> None:
+    status, _, said = sluice("submit", "auto_mpg", "--destination", "/serving/cars", "--volume", "models:/models")
+    assert (status, server.runs) == (2, [])
+    assert "would be gone with the pod" in said
+    assert "Received volumes at: /models." in said
+    assert sluice("submit", "auto_mpg", "--destination", "/models/cars", "--volume", "models:/models")[0] == 0
+
+
 def test_a_second_run_shares_the_experiment(server: Backend, sluice: Sluice) -> None:
     assert sluice(*SUBMIT)[0] == sluice(*SUBMIT)[0] == 0
     assert (len(server.experiments), len(server.runs)) == (1, 2)

@@ -40,7 +40,8 @@ def _schedule(given: argparse.Namespace) -> int:
     on_server = zones.moved(wanted, zones.ahead(now, there, here))
     parameters = asked.parameters(given, chosen) | {
         "schedule": dates.CATCHUP if given.catchup else f"{on_server} {given.server_timezone}",
-        "timezone": given.timezone,
+        # The runs keep to the server's clock: so the day does too, and none is left out or comes twice in summer.
+        "timezone": dates.shifted(given.server_timezone, zones.ahead(now, here, there)),
     }
     coming = list(itertools.islice(on_server.after(now, there), SHOWN))
     _announce(coming, here, given, _change(now, here, there))
@@ -58,8 +59,14 @@ def _schedule(given: argparse.Namespace) -> int:
         times = [due.astimezone(here).isoformat() for due in coming]
         print(json.dumps({"name": name, "id": made, "url": url, "cron": plan.cron, "next": times}, indent=1))
     else:
-        print(f"{name}: {'replaced' if replaced else 'scheduled'}\n{url}")
+        what = [f"replaced {_was(each)}" for each in replaced] or ["scheduled"]
+        print("\n".join([*(f"{name}: {word}" for word in what), url]))
     return 0
+
+
+def _was(replaced: Any) -> str:
+    row = _row(replaced)
+    return f"{row['cron']} on {row['data']} to {row['destination']}"
 
 
 def _announce(coming: list[datetime], here: tzinfo, given: argparse.Namespace, change: str) -> None:

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from pipelines.kubeflow import asked, check, connect, follow
+from pipelines.kubeflow import asked, connect, follow
 from pipelines.kubeflow.connect import Cluster
 from pipelines.kubeflow.follow import DONE, FAILED, REJECTED, WRONG_INPUT, Seen
 from pipelines.kubeflow.profile import Profile
@@ -47,7 +47,6 @@ def start(
 ) -> str:
     """The id of the new run. Where an answer is lost on its way, the run is looked for by its name."""
     with asked.package(chosen, parameters, concluding=waiting, cached=cached) as path:
-        _tell_findings(path, chosen.backend)
         with cluster.spoken("making the experiment"):
             experiment = cluster.client.create_experiment(parameters["task"], namespace=cluster.namespace or None)
         try:
@@ -67,12 +66,6 @@ def _started(cluster: Cluster, experiment_id: str, name: str) -> str:
     with cluster.spoken("looking for the run"):
         listed = cluster.client.list_runs(experiment_id=experiment_id, sort_by="created_at desc", page_size=20)
     return next((str(run.run_id) for run in listed.runs or [] if run.display_name == name), "")
-
-
-def _tell_findings(path: str, backend: str) -> None:
-    with open(path) as file:  # noqa: PTH123
-        for finding in check.findings(file.read(), backend):
-            _say(f"{'refused' if finding.refused else 'note'}: {finding.words}")
 
 
 def _steps() -> list[str]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import tasks
 from components import resolve, settings
 from pipelines import graph
-from pipelines.kubeflow import place, profile
-from pipelines.kubeflow.profile import VERSION, Profile
+from pipelines.kubeflow import check, place, profile
+from pipelines.kubeflow.profile import VERSION, Profile, volume
 from tasks import InputError, nearest
 
 LONGEST = 100
@@ -24,8 +25,8 @@ LONGEST = 100
 def profile_of(given: argparse.Namespace) -> Profile:
     """The profile with the flags over it."""
     flags = {name: getattr(given, name, None) for name in (
-        "host", "backend", "namespace", "destination", "service_account", "image", "gpus", "gpu_type", "shm",
-        "pipeline_root",
+        "host", "backend", "namespace", "destination", "service_account", "image", "gpu_image", "gpus", "gpu_type",
+        "shm", "pipeline_root",
     )}  # fmt: skip
     flags |= {
         "tolerations": given.toleration,
@@ -57,7 +58,7 @@ def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
         "model": given.model,
         "data": given.data if given.data in {"sample", "real"} else _on_cluster(given.data, "--data"),
         "data_dir": _on_cluster(given.data_dir, "--data-dir") if given.data_dir else "",
-        "destination": _on_cluster(chosen.destination, "--destination"),
+        "destination": _destination(chosen),
         "seed": given.seed,
         "overrides": overrides,
         "beam_args": given.beam,
@@ -90,12 +91,28 @@ def for_backend(chosen: Profile, version: str) -> Profile:
 @contextmanager
 def package(chosen: Profile, asked: dict[str, Any], *, cached: bool = True, **how: bool) -> Iterator[str]:
     """The compiled pipeline as a file, as KFP's client takes it; how else it may be, `place.placed` says."""
-    how |= {"cached": cached, "sparing": cached and asked["publish"]}
+    how |= {"cached": cached, "sparing": cached and asked["publish"], "sent": True}
     labels = {"sluice/task": asked["task"], "sluice/model": asked["model"] or tasks.get(asked["task"]).default_model}
     with TemporaryDirectory(prefix="sluice-") as folder:
         path = Path(folder) / "pipeline.yaml"
-        path.write_text(place.compiled(chosen, labels=labels, **how))
+        path.write_text(text := place.compiled(chosen, labels=labels, **how))
+        for finding in check.findings(text, chosen.backend):
+            if finding.refused:
+                raise InputError(f"The backend would refuse this pipeline: {finding.words}")
+            print(f"note: {finding.words}", file=sys.stderr)
         yield str(path)
+
+
+def _destination(chosen: Profile) -> str:
+    """A URL, or a path on a volume: elsewhere it would be gone with the pod."""
+    words = _on_cluster(chosen.destination, "--destination")
+    mounts = [volume(each)[1] for each in chosen.volumes]
+    if "://" not in words and not any(PurePosixPath(words).is_relative_to(mount) for mount in mounts):
+        raise InputError(
+            f"What is pushed to {words!r} would be gone with the pod. Expected a URL, or a path on a volume: "
+            f"--volume CLAIM:{words}. Received volumes at: {', '.join(mounts) or 'none'}."
+        )
+    return words
 
 
 def _on_cluster(words: str, what: str) -> str:

@@ -94,6 +94,7 @@ def _placing(command: argparse.ArgumentParser, *, hidden: bool = False) -> None:
     many = {"action": "append", "default": []}
     option("--backend", "of Kubeflow Pipelines; default: what it says of itself, else 2.14", metavar="VERSION")
     option("--image", "the image that the steps run in", metavar="IMAGE")
+    option("--gpu-image", "the image of the trainer with GPUs; default: that of all steps", metavar="IMAGE")
     option("--gpus", "for the trainer alone; default: 0", type=int, metavar="N")
     option("--gpu-type", "default: nvidia.com/gpu", metavar="TYPE")
     option("--gpu-node-selector", "of the trainer with GPUs; may be repeated", metavar="KEY=VALUE", **many)

@@ -14,13 +14,13 @@ from tasks import InputError, nearest
 TRAINER = "train"
 # Requests and limits of CPU and memory. A step that is not named here gets the last.
 ROOM = {
-    "resolve": ("250m", "1", "512Mi", "2Gi"),
+    "resolve": ("250m", "1", "1Gi", "2Gi"),
     "ingest": ("1", "4", "2Gi", "8Gi"),
-    "validate": ("250m", "1", "512Mi", "2Gi"),
+    "validate": ("250m", "1", "1Gi", "2Gi"),
     "transform": ("1", "4", "4Gi", "16Gi"),
     "train": ("2", "8", "4Gi", "16Gi"),
     "evaluate": ("1", "4", "4Gi", "16Gi"),
-    "push": ("250m", "1", "512Mi", "2Gi"),
+    "push": ("250m", "1", "1Gi", "2Gi"),
     "conclude": ("100m", "500m", "128Mi", "512Mi"),
     "": ("1", "2", "2Gi", "8Gi"),
 }
@@ -83,7 +83,8 @@ def compiled(profile: Profile, **how: Any) -> str:
 
 
 def _place(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> None:
-    step.container_spec.image = profile.image or step.container_spec.image
+    on_gpus = name == TRAINER and profile.gpus > 0
+    step.container_spec.image = (on_gpus and profile.gpu_image) or profile.image or step.container_spec.image
     asked, room = profile.resources.get(name, {}), ROOM.get(name, ROOM[""])
     for key, usual in zip(("cpu", "cpu_limit", "memory", "memory_limit"), room, strict=True):
         setter = {"cpu": "cpu_request", "memory": "memory_request"}.get(key, key)
@@ -93,7 +94,7 @@ def _place(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> No
     for variable, value in profile.env.items():
         step.set_env_variable(variable, value)
     _on_kubernetes(name, step, profile, labels)
-    if name == TRAINER and profile.gpus:
+    if on_gpus:
         step.set_accelerator_type(profile.gpu_type)
         step.set_accelerator_limit(profile.gpus)
 
@@ -113,6 +114,10 @@ def _on_kubernetes(name: str, step: Any, profile: Profile, labels: dict[str, str
     for words in profile.volumes:
         claim, path = volume(words)
         kubernetes.mount_pvc(step, claim, path)
+    if profile.run_as_user or profile.run_as_group:
+        kubernetes.set_security_context(
+            step, run_as_user=profile.run_as_user or None, run_as_group=profile.run_as_group or None
+        )
     if profile.pull_policy:
         kubernetes.set_image_pull_policy(step, profile.pull_policy)
     if profile.pull_secrets:

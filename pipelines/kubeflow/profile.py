@@ -33,6 +33,9 @@ class Profile:
     pipeline_root: str = ""
     service_account: str = ""
     image: str = ""
+    gpu_image: str = ""
+    run_as_user: int = 0
+    run_as_group: int = 0
     pull_policy: str = ""
     pull_secrets: list[str] = field(default_factory=list)
     gpus: int = 0

@@ -11,6 +11,7 @@ from pipelines.kubeflow.profile import Profile
 from pipelines.kubeflow.spoken import Unreachable
 
 PAGE = 100
+KEEP_RUNS = "ORPHAN"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,23 +41,33 @@ def ours(cluster: Cluster) -> list[Any]:
             return found
 
 
-def replace(cluster: Cluster, chosen: Profile, parameters: dict[str, Any], plan: Plan) -> tuple[str, int]:
-    """Make the new one, then remove those of its name: so there is never none. Gives its id and how many went."""
-    before = {str(each.recurring_run_id) for each in ours(cluster) if each.display_name == plan.name}
+def replace(cluster: Cluster, chosen: Profile, parameters: dict[str, Any], plan: Plan) -> tuple[str, list[Any]]:
+    """Make the new one, then remove those of its name: so there is never none. Gives its id, and those that went."""
+    gone = [each for each in ours(cluster) if each.display_name == plan.name]
+    before = {str(each.recurring_run_id) for each in gone}
     made = _create(cluster, chosen, parameters, plan, before)
     try:
         for old in before:
             remove(cluster, old)
     except (RuntimeError, ValueError) as error:
         raise RuntimeError(
-            f"{error} The new schedule {plan.name!r} is there, and the old one still is. Give the same command again."
+            f"{str(error).rstrip('.')}. The new schedule {plan.name!r} is there, and the old one still is. Give the "
+            "same command again."
         ) from None
-    return made, len(before)
+    return made, gone
 
 
 def remove(cluster: Cluster, recurring_run_id: str) -> None:
+    """The schedule, not the run of it that may be going on, which Kubernetes would take with it."""
+    import kfp_server_api
+
+    api = cluster.client._recurring_run_api
     with cluster.spoken("removing the schedule"):
-        cluster.client.delete_recurring_run(recurring_run_id)
+        try:
+            api.recurring_run_service_delete_recurring_run(recurring_run_id, propagation_policy=KEEP_RUNS)
+        except kfp_server_api.ApiException as error:
+            if error.status != 404:  # an answer was lost, and the request has come twice
+                raise
 
 
 def _create(cluster: Cluster, chosen: Profile, parameters: dict[str, Any], plan: Plan, before: set[str]) -> str:
