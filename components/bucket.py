@@ -87,6 +87,8 @@ class Bucket:
         with tempfile.TemporaryDirectory(prefix="sluice-version-") as folder:
             for key in self.system.find(self._key(name)):
                 target = Path(folder, name, str(key)[len(self._key(name)) :].lstrip("/"))
+                if ".." in target.parts:
+                    raise RuntimeError(f"{self.url!r} holds {key!r}, which no version of ours has. Remove it.")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self.system.get_file(key, str(target))
             yield Path(folder, name)

@@ -188,13 +188,20 @@ def _place(command: argparse.ArgumentParser, name: str) -> None:
     home = Path(os.environ.get("SLUICE_HOME") or ".")
     what = {"runs": "where runs are kept", "serving": "the directory that is served"}[name]
     command.add_argument(
-        f"--{name}", type=_absolute, default=_absolute(str(home / name)), metavar="DIR",
+        f"--{name}", type=_local if name == "runs" else _absolute, default=_absolute(str(home / name)), metavar="DIR",
         help=f"{what}; default: ./{name}, or $SLUICE_HOME/{name}", dest=f"{name}_dir",
     )  # fmt: skip
 
 
 def _json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON value instead of text")
+
+
+def _local(text: str) -> Path:
+    """Runs are locked, renamed and linked, which object stores do not know."""
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"runs are kept on this machine: expected a directory, received {text!r}")
+    return Path(text).expanduser().absolute()
 
 
 def _absolute(text: str) -> Path | str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import secrets
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,18 +68,18 @@ def _sha256(path: Path) -> str:
 
 def _download(url: str, path: Path, sha256: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    partial = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer, os.fdopen(handle, "wb") as file:
+        with urllib.request.urlopen(url, timeout=60) as answer, partial.open("xb") as file:
             while block := answer.read(1 << 20):
                 file.write(block)
-        if (received := _sha256(Path(partial))) != sha256:
+        if (received := _sha256(partial)) != sha256:
             raise InputError(f"{url} sent another file than published. Expected sha256 {sha256}. Received: {received}.")
-        Path(partial).replace(path)
+        partial.replace(path)
     except OSError as error:
         raise InputError(
             f"{url} could not be downloaded to {path}: {error}. On a machine without internet, "
             f"give the folder that holds {path.name} with --data-dir."
         ) from error
     finally:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)

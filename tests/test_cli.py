@@ -95,6 +95,11 @@ def test_wrong_input_is_one_sentence_and_leaves_nothing(tmp_path: Path, words: t
     assert not (tmp_path / "serving").exists()
 
 
+def test_runs_are_kept_in_no_bucket(tmp_path: Path) -> None:
+    _, said = sluice(tmp_path, "runs", "--runs", "gs://bucket/runs", status=2)
+    assert "runs are kept on this machine: expected a directory, received 'gs://bucket/runs'" in said
+
+
 def test_an_unknown_word_is_wrong_input(tmp_path: Path) -> None:
     _, said = sluice(tmp_path, "rum", status=2)
     assert "invalid choice: 'rum'" in said

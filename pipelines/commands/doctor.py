@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from pipelines.commands import text
+from tasks import InputError
 
 DISTRIBUTION = "sluice-pipelines"
 LITTLE_SPACE = 2 * 1024**3
@@ -36,7 +37,7 @@ def main(given: argparse.Namespace) -> int:
         _tensorflow(),
         _beam(),
         *_directory("runs", Path(given.runs_dir)),
-        *_directory("serving", Path(given.serving_dir)),
+        *_serving(given.serving_dir),
     ]
     print(text.table([(each.state, each.what, each.found) for each in findings]))
     for each in findings:
@@ -97,6 +98,20 @@ def _beam() -> Finding:
             "beam", "bad", f"{IN_PROCESS.rpartition('.')[2]}: {error}", "Reinstall apache-beam: make install."
         )
     return Finding("beam", "ok", f"{metadata.version('apache-beam')}, {IN_PROCESS.rpartition('.')[2]} works")
+
+
+def _serving(place: Path | str) -> Iterator[Finding]:
+    if isinstance(place, Path):
+        yield from _directory("serving", place)
+        return
+    from components import destination
+
+    try:
+        destination.versions(place, "any task")
+    except (InputError, RuntimeError) as error:
+        yield Finding("serving", "bad", str(error), "Look at the address, the bucket, and whether you may read it.")
+    else:
+        yield Finding("serving", "ok", f"{place} can be read")
 
 
 def _directory(name: str, path: Path) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 Add = Callable[..., argparse.ArgumentParser]
 
@@ -82,11 +83,11 @@ def _placing(command: argparse.ArgumentParser, *, hidden: bool = False) -> None:
     """How the steps run; commands that start none have the profile alone."""
     group = command.add_argument_group("on the cluster") if not hidden else command
 
-    def option(flag: str, text: str, **how: object) -> None:
+    def option(flag: str, text: str, **how: Any) -> None:
         if hidden:
             command.set_defaults(**{flag.lstrip("-").replace("-", "_"): [] if "action" in how else None})
         else:
-            group.add_argument(flag, help=text, **how)  # type: ignore[arg-type]
+            group.add_argument(flag, help=text, **how)
 
     group.add_argument(
         "--profile", default="", metavar="NAME", help="of sluice.toml or pyproject.toml in this directory"
