@@ -49,13 +49,18 @@ def in_use(runs: Path, *, alone: bool = False) -> Iterator[None]:
     """Runs hold the directory together; who cleans it holds it alone."""
     descriptor = os.open(runs / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+        _take(descriptor, runs, alone=alone)
         yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, runs: Path, *, alone: bool) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
     except BlockingIOError:
         going = [facts["run"] for facts in records.every(runs) if facts["status"] == "running"]
         raise InputError(f"{' and '.join(going) or 'A run'} is going on. Clean when it has ended.") from None
-    finally:
-        os.close(descriptor)
 
 
 def size(path: Path) -> int:
