@@ -26,6 +26,7 @@ from tasks import Category, Feature, Number, Splits, Task
 # A shard is closed when it holds so many bytes before compression, so that readers can share a large split.
 SHARD_BYTES = 256 << 20
 SECONDS = 2.0
+SUMMARY = "summary.pickle"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class PartWriter:
     def finish(self) -> None:
         """After the last row: what is left to say about the part."""
         self.summary.statistics.compact()
-        (self.directory / "summary.pickle").write_bytes(pickle.dumps(self.summary))
+        (self.directory / SUMMARY).write_bytes(pickle.dumps(self.summary))
 
     def _writer(self, split: str) -> RecordWriter:
         writer = self._open.get(split)
