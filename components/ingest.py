@@ -94,7 +94,7 @@ def ingest_to_url(task: Task, parts: Sequence[Source], place: str, beam_args: li
 
 def _summed_up(schema: Schema, folder: Path, parts: int) -> tuple[dict[str, Any], list[Summary]]:
     _raise_first(folder)
-    summaries = assembly.load_summaries(folder, parts)
+    summaries = assembly.load_summaries(schema, folder, parts)
     found = _statistics(schema, summaries)
     found["duplicates"] = {split: assembly.count_duplicates(folder, split) for split in SPLITS}
     return found, summaries

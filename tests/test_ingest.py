@@ -201,12 +201,12 @@ def written(folder: Path, *numbers: int) -> None:
 def test_a_part_that_did_not_come_back_stops_the_run(tmp_path: Path) -> None:
     written(tmp_path, 0, 2)
     with pytest.raises(RuntimeError, match=r"Expected 3 parts\. Received: 2, and the first that differs is part-0+1\."):
-        assembly.load_summaries(tmp_path, 3)
+        assembly.load_summaries(Schema.of(BOATS), tmp_path, 3)
     written(tmp_path, 1)
-    assert len(assembly.load_summaries(tmp_path, 3)) == 3
+    assert len(assembly.load_summaries(Schema.of(BOATS), tmp_path, 3)) == 3
     next((tmp_path / assembly.part_name(2)).glob("summary.*")).unlink()
     with pytest.raises(RuntimeError, match=r"Received: 2, and the first that differs is part-0+2\."):
-        assembly.load_summaries(tmp_path, 3)
+        assembly.load_summaries(Schema.of(BOATS), tmp_path, 3)
 
 
 def test_more_than_a_hundred_thousand_parts_keep_their_order(tmp_path: Path) -> None:
@@ -216,6 +216,12 @@ def test_more_than_a_hundred_thousand_parts_keep_their_order(tmp_path: Path) -> 
     exchange.opened(str(tmp_path)).failed(tmp_path / "none", 100_001, {"input": False, "what": "torn"})
     with pytest.raises(RuntimeError, match="torn"):
         ingest._raise_first(tmp_path)
+
+
+def test_what_workers_leave_behind_is_plain_data(tmp_path: Path) -> None:
+    written(tmp_path, 0)
+    left = {path.name for path in (tmp_path / assembly.part_name(0)).iterdir()}
+    assert left - {"train-00000.tfrecord.gz"} == {"summary.json", "train.ids", "eval.ids", "test.ids"}
 
 
 def test_many_rows_make_several_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-import pickle
 
 import numpy as np
 import pyarrow as pa
@@ -67,10 +66,38 @@ def test_categories_are_counted_and_values_outside_named() -> None:
 
 
 def test_parts_merge_to_what_one_pass_would_have_found() -> None:
-    first, second = (pickle.loads(pickle.dumps(gathered(batch))) for batch in (FIRST, SECOND))
-    first.compact()
+    first, second = (sent(gathered(batch)) for batch in (FIRST, SECOND))
     first.merge(second)
     assert json.dumps(first.summary()) == json.dumps(gathered(FIRST, SECOND).summary())
+
+
+def sent(statistics: Statistics) -> Statistics:
+    """As they come from a worker."""
+    statistics.compact()
+    return Statistics.of(COLUMNS, json.loads(json.dumps(statistics.state())))
+
+
+def test_statistics_that_were_sent_merge_to_the_same_bits() -> None:
+    generator = np.random.default_rng(0)
+    kept, came = [], []
+    for _ in range(3):
+        numbers = generator.normal(size=(2, 20_000)).astype(np.float32)
+        columns = {
+            "weight": numbers[0],
+            "origin": generator.integers(-6000, 6000, 20_000).tolist(),
+            "review": ["ü" * (number % 9) for number in range(20_000)],
+            "picture": [b"\1\3"] * 20_000,
+            "mpg": numbers[1],
+        }
+        statistics = gathered((generator.integers(0, 2, 20_000).tolist(), columns))
+        statistics.aside.add([Rejected(2, "x line 2", "weight is not a number", "'a\udcff'", "a\udcff")])
+        came.append(sent(statistics))
+        kept.append(statistics)
+    for first, *others in (kept, came):
+        for other in others:
+            first.merge(other)
+    assert kept[0].summary() == came[0].summary()
+    assert list(kept[0].aside.reasons.items()) == list(came[0].aside.reasons.items()) == [("weight is not a number", 3)]
 
 
 def test_a_hundred_thousand_numbers_in_batches() -> None:
