@@ -172,6 +172,28 @@ def test_the_total_variation_distance() -> None:
     assert distance(before, categories(c=9), drift.TOTAL_VARIATION).value == 1
 
 
+def drawn(chances: list[float], rows: int, seed: int) -> dict[str, object]:
+    counts = np.random.default_rng(seed).multinomial(rows, np.array(chances) / sum(chances))
+    return categories(**{f"v{number}": int(count) for number, count in enumerate(counts)})
+
+
+@pytest.mark.parametrize("rows", [(1_000_000, 1_000_000), (1_000_000, 20_000), (3000, 1_000_000)])
+@pytest.mark.parametrize("chances", [[1.0] * 101, [1.0] * 200, [1 / n for n in range(1, 3000)]], ids=len)
+def test_more_values_than_are_named_do_not_drift_by_themselves(chances: list[float], rows: tuple[int, int]) -> None:
+    found = distance(*(drawn(chances, count, seed) for seed, count in enumerate(rows)), drift.TOTAL_VARIATION)
+    assert found.value <= found.noise
+
+
+def test_more_values_than_are_named_do_drift() -> None:
+    even = drawn([1.0] * 200, 20_000, 0)
+    risen, fewer = drawn([1.0] * 199 + [300.0], 20_000, 1), drawn([1.0] * 50, 20_000, 2)
+    assert distance(even, risen, drift.TOTAL_VARIATION).value == pytest.approx(0.6, abs=0.02)
+    assert distance(risen, even, drift.TOTAL_VARIATION).value == pytest.approx(0.6, abs=0.02)
+    # Of the hundred values that are named of the even ones, about half have gone.
+    assert distance(even, fewer, drift.TOTAL_VARIATION).value > 0.6
+    assert distance(fewer, even, drift.TOTAL_VARIATION).value > 0.6
+
+
 def test_the_distance_of_missing_shares() -> None:
     full, half = numbers(np.arange(100.0)), numbers(np.where(np.arange(100) % 2, np.nan, 1.0))
     assert distance(full, half, drift.MISSING).value == 0.5
