@@ -140,7 +140,9 @@ def _category(
             value = value.decode().strip()
         except UnicodeDecodeError:
             return None, (f"{feature.name} is not UTF-8 text", shown(value))
-    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+    if isinstance(value, bool):
+        value = str(value).lower() if str(value).lower() in lookup else int(value)
+    elif isinstance(value, float) and value.is_integer():
         value = int(value)
     if value is None or value == "" or value != value:
         return None, None
