@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from components.parts import Summary
+from components.parts import SUMMARY, Schema, Summary
 from components.records import SUFFIX
 from components.statistics import SPLITS
 
@@ -21,13 +21,24 @@ IDS = 4_000_000
 Shard = TypeVar("Shard", Path, str)
 
 
+def part_name(number: int) -> str:
+    """Wide enough that the names of any number of parts sort as the numbers do."""
+    return f"part-{number:09d}"
+
+
 def part_directories(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("part-?????") if path.is_dir())
+    return sorted(path for path in folder.glob("part-*") if path.is_dir())
 
 
-def load_summaries(folder: Path) -> list[Summary]:
-    """One for each part, in the order of the parts."""
-    return [pickle.loads((part / "summary.pickle").read_bytes()) for part in part_directories(folder)]
+def load_summaries(schema: Schema, folder: Path, parts: int) -> list[Summary]:
+    """One for each part, in the order of the parts; none may be missing."""
+    found = [part for part in part_directories(folder) if (part / SUMMARY).exists()]
+    if differing := {part_name(number) for number in range(parts)} ^ {part.name for part in found}:
+        raise RuntimeError(
+            f"The workers did not leave behind each part of the data once. Expected {parts} parts. "
+            f"Received: {len(found)}, and the first that differs is {min(differing)}. Run again."
+        )
+    return [Summary.of(schema.columns, json.loads((part / SUMMARY).read_bytes())) for part in found]
 
 
 def read_ids(directories: Iterable[Path], split: str) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -214,7 +213,7 @@ def now() -> str:
 def _write(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(value, Path):
-        shutil.copyfile(value, path)
+        store.copy_file(value, path)
     elif isinstance(value, bytes):
         files.write_bytes(path, value)
     else:

@@ -1,8 +1,9 @@
 """How far apart two columns' statistics lie, and how far chance alone would bring them.
 
 Numbers: the Kolmogorov-Smirnov distance, the largest difference between the shares of rows up to a value, from the
-quantiles. Categories: the total variation distance, half the sum of the differences of the values' shares. Both are
-0 for the same distribution and 1 for distributions that share nothing.
+quantiles. Categories: the total variation distance, half the sum of the differences of the values' shares, or the
+least it can be where not all values are named. Both are 0 for the same distribution and 1 for distributions that share
+nothing.
 """
 
 from __future__ import annotations
@@ -55,18 +56,29 @@ def kolmogorov_smirnov(before: list[float], now: list[float]) -> float:
 
 
 def _total_variation(before: Mapping[str, Any], now: Mapping[str, Any]) -> Distance:
-    shares = [_shares(side) for side in (before, now)]
-    values = set(shares[0]) | set(shares[1])
-    value = sum(abs(shares[0].get(name, 0.0) - shares[1].get(name, 0.0)) for name in values) / 2
+    # With all values named, both are the same; of lists that are cut off, the larger is the better bound.
+    value = max(_excess(before, now), _excess(now, before))
+    names = len({str(name) for side in (before, now) for name, _ in side["top"]})
     inverse = _inverse(before["count"], now["count"])
     # The mean of the distance under no drift is at most the first term; McDiarmid's inequality bounds the rest.
-    noise = math.sqrt((len(values) - 1) * inverse) / 2 + math.sqrt(-math.log(ALPHA) / 2 * inverse)
+    noise = math.sqrt(names * inverse) / 2 + math.sqrt(-math.log(ALPHA) / 2 * inverse)
     return Distance(TOTAL_VARIATION, value, noise)
 
 
+def _excess(more: Mapping[str, Any], less: Mapping[str, Any]) -> float:
+    """How far the shares in the one are, at the least, above those in the other.
+
+    Only the commonest values are named. One that the other list leaves out may have had the share of its last.
+    """
+    shares, others = _shares(more), _shares(less)
+    complete = sum(count for _, count in less["top"]) == less["count"]
+    unnamed = 0.0 if complete else min(others.values())
+    above = sum(max(0.0, share - others.get(name, unnamed)) for name, share in shares.items())
+    return above + max(0.0, sum(others.get(name, 0.0) for name in shares) - sum(shares.values()))
+
+
 def _shares(side: Mapping[str, Any]) -> dict[str, float]:
-    shares = {str(value): count / side["count"] for value, count in side["top"]}
-    return shares | {"(all others)": 1 - sum(shares.values())}
+    return {str(value): count / side["count"] for value, count in side["top"]}
 
 
 def _missing(before: Mapping[str, Any], now: Mapping[str, Any]) -> Distance | None:

@@ -130,7 +130,8 @@ def what_training_saw(task: Task, examples: str) -> dict[str, Any]:
     """What the checks of honesty ask of the other splits."""
     seen = {split: parsing.row_ids(examples, split) for split in ("train", "eval")}
     columns = honesty.checked_features(task)
-    features, label = parsing.some_columns(task, examples, "train", columns, LOOKED_AT) if columns else ({}, None)
+    chosen = honesty.spread(len(seen["train"]), LOOKED_AT)
+    features, label = parsing.some_columns(task, examples, "train", columns, chosen) if columns else ({}, None)
     return {"features": features, "known_label": label, "seen": seen}
 
 

@@ -13,11 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from components import assembly, files, reach
-from components.parts import Summary
+from components.parts import SUMMARY, Summary
 from components.records import SUFFIX
 from components.statistics import SPLITS
-
-SUMMARY = "summary.pickle"
 
 
 class Exchange(Protocol):
@@ -43,21 +41,21 @@ class Folder:
         self.path = Path(path)
 
     def attempt(self, number: int) -> Path:
-        directory = self.path / f"attempt-{number:05d}-{secrets.token_hex(4)}"
+        directory = self.path / f"attempt-{number}-{secrets.token_hex(4)}"
         directory.mkdir()
         return directory
 
     def done(self, attempt: Path, number: int) -> None:
-        final = self.path / f"part-{number:05d}"
+        final = self.path / assembly.part_name(number)
         if not final.exists():
             attempt.rename(final)
 
     def failed(self, attempt: Path, number: int, failure: Mapping[str, Any]) -> None:
         shutil.rmtree(attempt, ignore_errors=True)
-        files.write_json(self.path / f"part-{number:05d}.error", failure)
+        files.write_json(self.path / f"{assembly.part_name(number)}.error", failure)
 
     def ids(self, number: int, split: str) -> np.ndarray:
-        return assembly.read_ids([self.path / f"part-{number:05d}"], split)
+        return assembly.read_ids([self.path / assembly.part_name(number)], split)
 
 
 class Url:
@@ -72,7 +70,7 @@ class Url:
     def done(self, attempt: Path, number: int) -> None:
         try:
             for path in sorted(attempt.iterdir(), key=lambda path: path.name == SUMMARY):
-                upload(path, f"{self.url}/part-{number:05d}/{path.name}")
+                upload(path, f"{self.url}/{assembly.part_name(number)}/{path.name}")
         finally:
             shutil.rmtree(attempt, ignore_errors=True)
 
@@ -80,10 +78,10 @@ class Url:
         shutil.rmtree(attempt, ignore_errors=True)
         with tempfile.TemporaryDirectory() as folder:
             files.write_json(Path(folder) / "error", failure)
-            upload(Path(folder) / "error", f"{self.url}/part-{number:05d}.error")
+            upload(Path(folder) / "error", f"{self.url}/{assembly.part_name(number)}.error")
 
     def ids(self, number: int, split: str) -> np.ndarray:
-        part = f"{self.url}/part-{number:05d}"
+        part = f"{self.url}/{assembly.part_name(number)}"
         with tempfile.TemporaryDirectory(prefix="sluice-ids-") as folder:
             if reach.listed(part, SUMMARY):
                 download(f"{part}/{split}.ids", Path(folder, f"{split}.ids"))
@@ -98,11 +96,12 @@ def opened(place: str) -> Exchange:
 def mirrored(url: str) -> Iterator[Path]:
     """All but the shards, as a folder here: a few numbers and eight bytes a row."""
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
-        for found in [*reach.listed(url, "part-*/*"), *reach.listed(url, "part-*.error")]:
-            if not found.endswith(SUFFIX):
-                target = Path(folder, *found.rsplit("/", 2 if "/part-" in found.rpartition("/")[0] else 1)[1:])
-                target.parent.mkdir(exist_ok=True)
-                download(found, target)
+        for pattern, depth in (("part-*/*", 2), ("part-*.error", 1)):
+            for found in reach.listed(url, pattern):
+                if not found.endswith(SUFFIX):
+                    target = Path(folder, *found.split("/")[-depth:])
+                    target.parent.mkdir(exist_ok=True)
+                    download(found, target)
         yield Path(folder)
 
 

@@ -68,6 +68,14 @@ def giveaways(task: Task, features: Mapping[str, Array], label: Array) -> str:
     )
 
 
+def spread(rows: int, most: int) -> Array:
+    """Positions of at most so many rows from all over: one of each stretch, so that no order or period hides a part."""
+    if rows <= most:
+        return np.arange(rows)
+    ends = np.arange(most + 1) * rows // most
+    return np.random.RandomState(SEED).randint(ends[:-1], ends[1:])
+
+
 def checked_features(task: Task) -> list[Feature]:
     """Texts and images are not looked into."""
     return [f for f in task.features if isinstance(f, Number | Category) and f.name not in task.may_tell]

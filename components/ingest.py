@@ -75,7 +75,7 @@ def ingest(task: Task, parts: Sequence[Source], place: Path | str, beam_args: li
     folder.mkdir(parents=True)
     schema = Schema.of(task)
     _run(schema, parts, str(folder), beam_args)
-    found, summaries = _summed_up(schema, folder)
+    found, summaries = _summed_up(schema, folder, len(parts))
     _finish(folder, examples, summaries)
     return found
 
@@ -86,15 +86,15 @@ def ingest_to_url(task: Task, parts: Sequence[Source], place: str, beam_args: li
     folder, schema = f"{place}/{UNFINISHED}", Schema.of(task)
     _run(schema, parts, folder, beam_args)
     with exchange.mirrored(folder) as mirror:
-        found, summaries = _summed_up(schema, mirror)
+        found, summaries = _summed_up(schema, mirror, len(parts))
         exchange.gather(folder, mirror, place, summaries)
     reach.clear(folder)
     return found
 
 
-def _summed_up(schema: Schema, folder: Path) -> tuple[dict[str, Any], list[Summary]]:
+def _summed_up(schema: Schema, folder: Path, parts: int) -> tuple[dict[str, Any], list[Summary]]:
     _raise_first(folder)
-    summaries = assembly.load_summaries(folder)
+    summaries = assembly.load_summaries(schema, folder, parts)
     found = _statistics(schema, summaries)
     found["duplicates"] = {split: assembly.count_duplicates(folder, split) for split in SPLITS}
     return found, summaries
@@ -156,7 +156,7 @@ def _sentence(part: Source, error: Exception) -> str:
 
 
 def _raise_first(folder: Path) -> None:
-    for path in sorted(folder.glob("part-?????.error")):
+    for path in sorted(folder.glob("part-*.error")):
         failure = files.read_json(path)
         shutil.rmtree(folder)
         raise (InputError if failure["input"] else RuntimeError)(failure["what"])

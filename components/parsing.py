@@ -14,6 +14,7 @@ from components.records import serialized_examples_of
 from tasks import Category, Feature, Image, Number, Task, Text
 
 ROW_ID = "_id"
+READ_AT_ONCE = 4096
 
 
 def tensor_spec(feature: Feature) -> tuple[tf.DType, Any]:
@@ -65,7 +66,7 @@ def parsed(task: Task, examples: str, split: str, batch: int, only: str = "") ->
     return serialized(examples, split, batch, only).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def row_ids(examples: str, split: str, batch: int = 4096) -> np.ndarray:
+def row_ids(examples: str, split: str, batch: int = READ_AT_ONCE) -> np.ndarray:
     """The ids of all rows of a split; nothing else of them is parsed."""
 
     def parse(records: tf.Tensor) -> tf.Tensor:
@@ -76,17 +77,19 @@ def row_ids(examples: str, split: str, batch: int = 4096) -> np.ndarray:
 
 
 def some_columns(
-    task: Task, examples: str, split: str, columns: Sequence[Feature], most: int
+    task: Task, examples: str, split: str, columns: Sequence[Feature], chosen: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """These features, and the labels, of the first rows of a split."""
-    spec = parsing_spec((*columns, task.label))
+    """These features, and the labels, of the rows of a split at the chosen positions, which are sorted."""
+    spec, places = parsing_spec((*columns, task.label)), tf.constant(chosen, tf.int64)
 
-    def parse(records: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        found = tf.io.parse_example(records, spec)
+    def parse(at: tf.Tensor, records: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        first, behind = tf.unstack(tf.searchsorted(places, tf.stack([at, at + tf.size(records, tf.int64)])))
+        found = tf.io.parse_example(tf.gather(records, places[first:behind] - at), spec)
         label = found.pop(task.label.name)
         return found, encoded_label(task, label)
 
-    batches = serialized(examples, split, min(most, 1000)).take(-(-most // 1000)).map(parse)
+    starts = tf.data.Dataset.range(0, np.iinfo(np.int64).max, READ_AT_ONCE)
+    batches = tf.data.Dataset.zip(starts, serialized(examples, split, READ_AT_ONCE)).map(parse)
     parts = list(batches.as_numpy_iterator())
     label = np.concatenate([np.zeros(0, np.float32 if task.kind == "regression" else np.int64), *(p[1] for p in parts)])
     return {c.name: np.concatenate([part[0][c.name] for part in parts] or [label[:0]]) for c in columns}, label

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import pickle
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from tasks import Category, Feature, Number, Splits, Task
 # A shard is closed when it holds so many bytes before compression, so that readers can share a large split.
 SHARD_BYTES = 256 << 20
 SECONDS = 2.0
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,14 @@ class Summary:
     statistics: Statistics
     fingerprint: int = 0
     shards: dict[str, list[str]] = field(default_factory=lambda: {split: [] for split in SPLITS})
+
+    def state(self) -> dict[str, Any]:
+        """Plain data, so that reading it back runs nothing that whoever may write there has put in."""
+        return {"statistics": self.statistics.state(), "fingerprint": self.fingerprint, "shards": self.shards}
+
+    @classmethod
+    def of(cls, columns: Sequence[Feature], state: Mapping[str, Any]) -> Summary:
+        return cls(Statistics.of(columns, state["statistics"]), state["fingerprint"], state["shards"])
 
 
 class PartWriter:
@@ -89,7 +97,7 @@ class PartWriter:
     def finish(self) -> None:
         """After the last row: what is left to say about the part."""
         self.summary.statistics.compact()
-        (self.directory / "summary.pickle").write_bytes(pickle.dumps(self.summary))
+        (self.directory / SUMMARY).write_text(json.dumps(self.summary.state()))
 
     def _writer(self, split: str) -> RecordWriter:
         writer = self._open.get(split)

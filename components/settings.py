@@ -55,6 +55,7 @@ def train_settings(task: Task, model: str, settings: Mapping[str, str]) -> tuple
     }
     try:
         train = dataclasses.replace(task.models[model].train, **changed)
+        tasks.check_fit(task, model, train)
     except ValueError as error:
         raise InputError(str(error)) from error
     return train, _arguments(task.hyperparameters(model), MODEL, settings)

@@ -8,6 +8,7 @@ image's mean pixel.
 from __future__ import annotations
 
 import math
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ EXAMPLES = 20
 # Distinct values that are counted in a column outside its set of known ones; beyond, only their total is exact.
 STRANGERS = 10_000
 SHOWN = 200
+MOMENTS = ("count", "missing", "low", "high", "mean", "squares")
 
 
 class Numbers:
@@ -62,6 +64,20 @@ class Numbers:
             deviation = math.sqrt(self.squares / self.count)
             found |= {"min": self.low, "max": self.high, "mean": self.mean, "std": deviation, "quantiles": quantiles}
         return found
+
+    def state(self) -> dict[str, Any]:
+        """All of it as JSON can hold it, exactly."""
+        moments = {name: getattr(self, name) for name in MOMENTS}
+        return moments | {"sketch": b64encode(self.sketch.__getstate__()).decode()}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Numbers:
+        numbers = cls()
+        for name in MOMENTS:
+            setattr(numbers, name, state[name])
+        numbers.sketch = QuantilesSketch.__new__(QuantilesSketch)
+        numbers.sketch.__setstate__(b64decode(state["sketch"]))
+        return numbers
 
     def _merge_moments(self, count: int, mean: float, squares: float) -> None:
         """Chan's rule for the mean and the sum of squared deviations of two sets together."""
@@ -102,6 +118,17 @@ class Values:
             "outside": {"count": self.outside, "values": strange[:10]},
         }
 
+    def state(self) -> dict[str, Any]:
+        """All but the known values, which the column tells, as JSON can hold it."""
+        return {"missing": self.missing, "outside": self.outside, "counts": list(self.counts.items())}
+
+    @classmethod
+    def of(cls, known: Sequence[int | str], state: Mapping[str, Any]) -> Values:
+        values = cls(known)
+        values.missing, values.outside = state["missing"], state["outside"]
+        values.counts = Counter(dict(state["counts"]))
+        return values
+
     def _count(self, counts: Mapping[int | str, int]) -> None:
         self.counts.update(counts)
         self.outside += sum(n for value, n in counts.items() if value not in self.known)
@@ -132,6 +159,10 @@ class Aside:
 
     def summary(self) -> dict[str, Any]:
         return {"count": self.count, "reasons": dict(self.reasons), "examples": self.examples}
+
+    @classmethod
+    def of(cls, summary: Mapping[str, Any]) -> Aside:
+        return cls(summary["count"], Counter(summary["reasons"]), summary["examples"])
 
 
 class Statistics:
@@ -164,6 +195,23 @@ class Statistics:
             for name, gathered in self.columns.items():
                 gathered[split].merge(other.columns[name][split])
 
+    def state(self) -> dict[str, Any]:
+        """What a worker sends: `of` makes the same statistics of it."""
+        columns = {
+            name: {split: column.state() for split, column in gathered.items()}
+            for name, gathered in self.columns.items()
+        }
+        return {"rows": self.rows, "aside": self.aside.summary(), "columns": columns}
+
+    @classmethod
+    def of(cls, columns: Sequence[Feature], state: Mapping[str, Any]) -> Statistics:
+        statistics = cls(columns)
+        statistics.rows, statistics.aside = dict(state["rows"]), Aside.of(state["aside"])
+        for column in columns:
+            found = state["columns"][column.name]
+            statistics.columns[column.name] = {split: _restored(column, found[split]) for split in SPLITS}
+        return statistics
+
     def compact(self) -> None:
         """Make the sketches small, to be stored."""
         for gathered in self.columns.values():
@@ -181,6 +229,10 @@ class Statistics:
 
 def _empty(column: Feature) -> Any:
     return Values(column.values) if isinstance(column, Category) else Numbers()
+
+
+def _restored(column: Feature, state: Mapping[str, Any]) -> Any:
+    return Values.of(column.values, state) if isinstance(column, Category) else Numbers.of(state)
 
 
 def as_numbers(values: pa.Array) -> np.ndarray:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from components import files
 from tasks import InputError
@@ -150,11 +150,27 @@ class Directory:
 
 def copy_tree(source: Path, target: Path) -> None:
     """Contents only: a copied time of change would make what is being staged look stale."""
-    for parent, _, names in os.walk(source, followlinks=True):
+    for parent, _, names in os.walk(source, onerror=_unreadable, followlinks=True):
         into = target / Path(parent).relative_to(source)
         into.mkdir(exist_ok=True)
         for name in names:
-            shutil.copyfile(Path(parent, name), into / name)
+            copy_file(Path(parent, name), into / name)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Errors of the source are told as such; those that are left are the destination's."""
+    try:
+        source.open("rb").close()
+    except OSError as error:
+        _unreadable(error)
+    shutil.copyfile(source, target)
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise RuntimeError(
+        f"What is to be pushed cannot be read: {error.strerror} ({error.filename!r}). Expected files that this user "
+        "may read. Nothing was pushed."
+    ) from error
 
 
 def _last_change(directory: Path) -> float:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 import tasks
 from components import destination as served
 from components import files
@@ -139,16 +141,29 @@ def _column(task: Task, column: Feature, splits: Mapping[str, Mapping[str, Any]]
 
 
 def _range(column: Number, splits: Mapping[str, Mapping[str, Any]]) -> Iterator[Anomaly]:
+    least, most = _float32(column.minimum), _float32(column.maximum)
     for split in SPLITS:
         found = splits[split]
         if not found["count"]:
             continue
-        if column.minimum is not None and found["min"] < column.minimum:
-            expected, received = f"at least {column.minimum:g}", f"{found['min']:g}"
+        if least is not None and found["min"] < least:
+            expected, received = f"at least {_shortest(least)}", _shortest(found["min"])
             yield Anomaly(column.name, "error", f"A number in {split} is too small", expected, received)
-        if column.maximum is not None and found["max"] > column.maximum:
-            expected, received = f"at most {column.maximum:g}", f"{found['max']:g}"
+        if most is not None and found["max"] > most:
+            expected, received = f"at most {_shortest(most)}", _shortest(found["max"])
             yield Anomaly(column.name, "error", f"A number in {split} is too large", expected, received)
+
+
+def _float32(bound: float | None) -> float | None:
+    """A bound as a row would hold it: 0.7 in 32 bits is less than 0.7 in 64."""
+    with np.errstate(over="ignore"):
+        return None if bound is None else float(np.float32(bound))
+
+
+def _shortest(number: float) -> str:
+    """The fewest digits that tell it from its neighbours."""
+    with np.errstate(over="ignore"):
+        return str(np.float32(number)).removesuffix(".0")
 
 
 def _strangers(column: Category, splits: Mapping[str, Mapping[str, Any]]) -> Iterator[Anomaly]:

@@ -7,11 +7,24 @@ import importlib
 import pkgutil
 
 from tasks._features import Category, Feature, Image, Number, Text
-from tasks._task import METRICS, Bar, InputError, Kind, Model, Part, Split, Splits, Task, Train, keyword_defaults
+from tasks._task import (
+    METRICS,
+    Bar,
+    InputError,
+    Kind,
+    Model,
+    Part,
+    Split,
+    Splits,
+    Task,
+    Train,
+    check_fit,
+    keyword_defaults,
+)
 
 __all__ = [
     "METRICS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Model", "Number", "Part", "Split",
-    "Splits", "Task", "Text", "Train", "get", "keyword_defaults", "names", "nearest",
+    "Splits", "Task", "Text", "Train", "check_fit", "get", "keyword_defaults", "names", "nearest",
 ]  # fmt: skip
 
 

@@ -40,6 +40,14 @@ class Category:
                 f"Category {self.name!r} needs at least two values, all integers or all strings. "
                 f"Received: {self.values!r}."
             )
+        if len(set(self.values)) != len(self.values):
+            raise ValueError(f"Category {self.name!r} needs values that differ. Received: {self.values!r}.")
+        missing = -1 if self.integer else ""
+        if missing in self.values and self.when_missing != "reject":
+            raise ValueError(
+                f"Category {self.name!r} cannot have the value {missing!r}, which stands for a missing one. Expected "
+                f"other values, or when_missing='reject'. Received: {self.values!r} and {self.when_missing!r}."
+            )
         if self.names and len(self.names) != len(self.values):
             raise ValueError(
                 f"Category {self.name!r} needs one name for each of its {len(self.values)} values. "

@@ -214,6 +214,21 @@ def _check_models(task: Task) -> None:
             raise ValueError(f"A model's name is lower case letters, digits and underscores. Received: {name!r}.")
         if not model.outputs:
             raise ValueError(f"Model {name!r} needs at least one output. Received: none.")
+        check_fit(task, name, model.train)
+
+
+def check_fit(task: Task, model: str, train: Train) -> None:
+    """What a fit asks of the task's rows must be there."""
+    if (train.keep_best or train.patience is not None) and not task.splits.eval:
+        raise ValueError(
+            f"Model {model!r} has patience or keep_best, which need rows held out to watch. "
+            f"Expected rows in eval. Received: Splits(eval={task.splits.eval})."
+        )
+    if train.class_weights is not None and isinstance(task.label, Number):
+        raise ValueError(
+            f"Model {model!r} has class_weights, but the label {task.label.name!r} is a number. "
+            f"Expected a Category as the label, or sample_weight. Received: {train.class_weights!r}."
+        )
 
 
 def _check_gate(task: Task) -> None:

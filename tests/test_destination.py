@@ -180,6 +180,21 @@ def test_a_destination_that_cannot_be_used(tmp_path: Path, model: Path) -> None:
         destination.versions("nowhere://bucket/serving", "cars")
 
 
+def test_a_source_that_cannot_be_read_is_not_blamed_on_the_destination(tmp_path: Path, model: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    said = r"What is to be pushed cannot be read: Too many levels of symbolic links \('.*(loop|2)'\)\."
+    with pytest.raises(RuntimeError, match=said):
+        destination.add(tmp_path / "serving", "cars", model, {"card.md": loop})
+    (model / "variables" / "2").unlink()
+    (model / "variables" / "2").symlink_to(loop)
+    with pytest.raises(RuntimeError, match=said):
+        destination.add(tmp_path / "serving", "cars", model, {})
+    with pytest.raises(RuntimeError, match=r"cannot be read: No such file or directory \('.*/gone'\)\."):
+        destination.add(tmp_path / "serving", "cars", tmp_path / "gone", {})
+    assert names(tmp_path / "serving" / "cars") == []
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_destination_without_the_right_to_write(tmp_path: Path, model: Path) -> None:
     (tmp_path / "serving").mkdir(mode=0o500)

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import tasks
-from components import destination, evaluate, files, parsing, predictions, transform
+from components import destination, evaluate, files, honesty, parsing, predictions, transform
 from components.export import export
 from components.preprocessing import Preprocessing
 from tasks import Bar, Category, Number
@@ -83,11 +83,25 @@ def test_the_checks_of_honesty_see_ids_and_columns_of_train(plane, trained):
     assert seen["known_label"][3] == 3.0 + 2 * 3.0
 
 
-def test_the_columns_of_the_first_rows_suffice(plane, trained):
-    features, label = parsing.some_columns(plane, str(trained / "examples"), "train", plane.features[:1], 7)
-    assert (features.keys(), len(features["a"]), len(label)) == ({"a"}, 7, 7)
-    features, label = parsing.some_columns(plane, str(trained / "examples"), "eval", plane.features[:1], 7)
+def test_the_columns_of_chosen_rows(plane, trained, monkeypatch):
+    examples, chosen = str(trained / "examples"), np.array([0, 6, 7, 13, 39])
+    for batch in (4096, 7, 1):
+        monkeypatch.setattr(parsing, "READ_AT_ONCE", batch)
+        features, label = parsing.some_columns(plane, examples, "train", plane.features[:1], chosen)
+        assert features["a"].tolist() == [0, 6, 0, 6, 4]
+        assert label.tolist() == [0, 8, 4, 12, 12]
+    features, label = parsing.some_columns(plane, examples, "eval", plane.features[:1], np.arange(0))
     assert (len(features["a"]), len(label)) == (0, 0)
+
+
+def test_a_leak_in_data_ordered_by_label_is_found(plane, write_examples, tmp_path, monkeypatch):
+    """All rows of one label stand before those of the other."""
+    monkeypatch.setattr(evaluate, "LOOKED_AT", 300)
+    task = dataclasses.replace(plane, label=Category("y", (0, 1)), gate=(Bar("auc", 0.5),))
+    rows = [{"a": float(at >= 500), "b": 1.0, "side": "left", "y": int(at >= 500)} for at in range(1000)]
+    saw = evaluate.what_training_saw(task, write_examples(task, tmp_path / "ordered", {"train": rows, "test": []}))
+    assert len(saw["known_label"]) == 300
+    assert "given away by a" in honesty.giveaways(task, saw["features"], saw["known_label"])
 
 
 def test_an_evaluation_that_cannot_be_believed_stops_the_run():

@@ -107,6 +107,21 @@ def test_a_feature_that_may_tell_is_not_asked() -> None:
         make(Number("y"), Number("x"), may_tell=("y",))
 
 
+@pytest.mark.parametrize("rows", [10_001, 20_000, 65_432, 10_000_000])
+def test_the_rows_looked_at_come_from_everywhere(rows: int) -> None:
+    chosen = honesty.spread(rows, 10_000)
+    assert len(chosen) == len(np.unique(chosen)) == 10_000
+    assert (np.diff(chosen) > 0).all()
+    np.testing.assert_allclose(np.histogram(chosen, 10, (0, rows))[0], 1000, atol=1)
+    # Labels that alternate are seen as often as they come.
+    assert (chosen % 2).mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_of_few_rows_all_are_looked_at() -> None:
+    assert honesty.spread(3, 10_000).tolist() == [0, 1, 2]
+    assert honesty.spread(0, 10_000).tolist() == []
+
+
 def test_texts_and_images_are_not_looked_into() -> None:
     assert honesty.checked_features(make(Number("y"), Text("text"), Image("image", (2, 2)))) == []
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components import assembly, ingest
+from components import assembly, exchange, ingest
+from components.parts import Schema, write_part
 from components.reading import FilePart
 from components.records import serialized_examples
 from components.sources import Source, file_parts, snapshot
@@ -186,6 +187,41 @@ def test_leftovers_of_a_killed_attempt_are_cleared(tmp_path: Path) -> None:
     assert sorted(tree(tmp_path)) == [
         f"{name}/examples-00000-of-00001.tfrecord.gz" for name in ("eval", "test", "train")
     ]
+
+
+def written(folder: Path, *numbers: int) -> None:
+    """Parts as workers leave them behind."""
+    place = exchange.opened(str(folder))
+    for number in numbers:
+        attempt = place.attempt(number)
+        write_part(Schema.of(BOATS), part(number, number + 1), attempt, {})
+        place.done(attempt, number)
+
+
+def test_a_part_that_did_not_come_back_stops_the_run(tmp_path: Path) -> None:
+    written(tmp_path, 0, 2)
+    with pytest.raises(RuntimeError, match=r"Expected 3 parts\. Received: 2, and the first that differs is part-0+1\."):
+        assembly.load_summaries(Schema.of(BOATS), tmp_path, 3)
+    written(tmp_path, 1)
+    assert len(assembly.load_summaries(Schema.of(BOATS), tmp_path, 3)) == 3
+    next((tmp_path / assembly.part_name(2)).glob("summary.*")).unlink()
+    with pytest.raises(RuntimeError, match=r"Received: 2, and the first that differs is part-0+2\."):
+        assembly.load_summaries(Schema.of(BOATS), tmp_path, 3)
+
+
+def test_more_than_a_hundred_thousand_parts_keep_their_order(tmp_path: Path) -> None:
+    written(tmp_path, 100_000, 99_999, 1_000_000)
+    directories = assembly.part_directories(tmp_path)
+    assert [int(directory.name.removeprefix("part-")) for directory in directories] == [99_999, 100_000, 1_000_000]
+    exchange.opened(str(tmp_path)).failed(tmp_path / "none", 100_001, {"input": False, "what": "torn"})
+    with pytest.raises(RuntimeError, match="torn"):
+        ingest._raise_first(tmp_path)
+
+
+def test_what_workers_leave_behind_is_plain_data(tmp_path: Path) -> None:
+    written(tmp_path, 0)
+    left = {path.name for path in (tmp_path / assembly.part_name(0)).iterdir()}
+    assert left - {"train-00000.tfrecord.gz"} == {"summary.json", "train.ids", "eval.ids", "test.ids"}
 
 
 def test_many_rows_make_several_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

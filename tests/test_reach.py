@@ -67,10 +67,11 @@ def test_ingest_to_a_url_is_ingest_to_a_folder(plane: Any, cars: str, tmp_path: 
     assert {name.partition("/")[0] for name in names} == {"train", "eval", "test", "rejected"}
 
 
-def test_a_broken_file_is_the_same_sentence(plane: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [f"{BUCKET}/examples", "memory://bucket/part-time/run-1/examples"])
+def test_a_broken_file_is_the_same_sentence(plane: Any, tmp_path: Path, place: str) -> None:
     (tmp_path / "cars.csv.gz").write_bytes(gzip.compress(b"a,b,side,y\n1,2,left,3\n" * 100)[:-20])
     with pytest.raises(InputError, match=r"cars\.csv\.gz is damaged or cut off"):
-        ingest.ingest_to_url(plane, source_parts(plane, str(tmp_path / "cars.csv.gz")), f"{BUCKET}/examples", [])
+        ingest.ingest_to_url(plane, source_parts(plane, str(tmp_path / "cars.csv.gz")), place, [])
 
 
 def test_row_ids_of_official_splits_come_back(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_row_ids_of_official_splits_come_back(tmp_path: Path) -> None:
     assert place.ids(0, "test").tolist() == []
     attempt = place.attempt(0)
     np.array([7, 3, 7], np.uint64).tofile(attempt / "test.ids")
-    (attempt / "summary.pickle").write_bytes(b"whole")
+    (attempt / exchange.SUMMARY).write_bytes(b"whole")
     place.done(attempt, 0)
     assert not attempt.exists()
     assert place.ids(0, "test").tolist() == [3, 7]

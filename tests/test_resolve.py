@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import types
@@ -11,7 +12,7 @@ import pytest
 
 import tasks
 from components import destination, resolve, settings
-from tasks import Bar, InputError, Model, Number, Part, Task, Train
+from tasks import Bar, Category, InputError, Model, Number, Part, Splits, Task, Train
 
 
 def _build(units: int = 64, dropout: float = 0.5, bias: bool = True, name: str = "x", width: None = None) -> Any:
@@ -190,7 +191,6 @@ def test_after_a_push_of_the_same_inputs_the_champion_is_what_that_one_was_judge
         ("train.optimizer", "sgd", "sgd"),
         ("train.schedule", "cosine", "cosine"),
         ("train.mixed_precision", "true", True),
-        ("train.class_weights", "balanced", "balanced"),
         ("train.class_weights", "none", None),
         ("train.loss", "mae", "mae"),
     ],
@@ -199,6 +199,18 @@ def test_train_settings(key: str, text: str, value: object) -> None:
     train, _ = settings.train_settings(BOATS, "mlp", {key: text})
     assert getattr(train, key.removeprefix("train.")) == value
     assert type(getattr(train, key.removeprefix("train."))) is type(value)
+
+
+def test_settings_that_the_rows_cannot_serve() -> None:
+    with pytest.raises(InputError, match="Model 'mlp' has class_weights, but the label 'speed' is a number"):
+        settings.train_settings(BOATS, "mlp", {"train.class_weights": "balanced"})
+    whole = dataclasses.replace(
+        BOATS, splits=Splits(train=0.8, eval=0, test=0.2), models={"deep": BOATS.models["deep"]}
+    )
+    with pytest.raises(InputError, match="Model 'deep' has patience or keep_best, which need rows held out"):
+        settings.train_settings(whole, "deep", {"train.keep_best": "yes"})
+    kinds = dataclasses.replace(BOATS, label=Category("kind", (0, 1)), gate=(Bar("auc", 0.5),))
+    assert settings.train_settings(kinds, "mlp", {"train.class_weights": "balanced"})[0].class_weights == "balanced"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from components.identity import row_ids, splits_of, value_bits
-from components.reading import Batch
+from components.reading import Batch, read_file
 from components.rows import Rows, check
 from tasks import Category, Feature, Image, Number, Text
 
@@ -217,6 +219,29 @@ def test_a_row_is_the_same_from_every_format() -> None:
     assert len({check(features, None, form).ids.tobytes() for form in (text, typed, single)}) == 1
     other = check(features[::-1], None, text)
     assert other.ids.tolist() == check(features, None, text).ids.tolist()
+
+
+def test_a_boolean_is_the_same_from_every_format(tmp_path: Path) -> None:
+    features = [WEIGHT, POWER, Category("new", (0, 1)), Category("sold", ("true", "false"))]
+    table = {"weight": [True, False], "power": [None, True], "new": [False, True], "sold": [True, False]}
+    pd.DataFrame(table).astype({"power": "boolean"}).to_parquet(tmp_path / "cars.parquet")
+    lines = [json.dumps(dict(zip(table, row, strict=True))) for row in zip(*table.values(), strict=True)]
+    (tmp_path / "cars.jsonl").write_text("\n".join(lines))
+    ids = []
+    for name in ("cars.parquet", "cars.jsonl"):
+        [found] = read_file(str(tmp_path / name), list(table), [])
+        rows = check(features, None, found)
+        assert {column: values.to_pylist() for column, values in rows.columns.items()} == {
+            "weight": [1.0, 0.0], "power": [None, 1.0], "new": [0, 1], "sold": ["true", "false"],
+        }  # fmt: skip
+        ids.append(rows.ids.tolist())
+    assert ids[0] == ids[1]
+
+
+def test_a_boolean_among_numbers_is_one_of_them(tmp_path: Path) -> None:
+    (tmp_path / "cars.jsonl").write_text('{"weight": 3.5}\n{"weight": true}\n{"weight": 2}\n{"weight": false}\n')
+    [found] = read_file(str(tmp_path / "cars.jsonl"), ["weight"], [])
+    assert check([WEIGHT], None, found).columns["weight"].to_pylist() == [3.5, 1.0, 2.0, 0.0]
 
 
 def test_the_label_is_no_part_of_the_identity() -> None:

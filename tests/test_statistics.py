@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-import pickle
 
 import numpy as np
 import pyarrow as pa
@@ -67,10 +66,38 @@ def test_categories_are_counted_and_values_outside_named() -> None:
 
 
 def test_parts_merge_to_what_one_pass_would_have_found() -> None:
-    first, second = (pickle.loads(pickle.dumps(gathered(batch))) for batch in (FIRST, SECOND))
-    first.compact()
+    first, second = (sent(gathered(batch)) for batch in (FIRST, SECOND))
     first.merge(second)
     assert json.dumps(first.summary()) == json.dumps(gathered(FIRST, SECOND).summary())
+
+
+def sent(statistics: Statistics) -> Statistics:
+    """As they come from a worker."""
+    statistics.compact()
+    return Statistics.of(COLUMNS, json.loads(json.dumps(statistics.state())))
+
+
+def test_statistics_that_were_sent_merge_to_the_same_bits() -> None:
+    generator = np.random.default_rng(0)
+    kept, came = [], []
+    for _ in range(3):
+        numbers = generator.normal(size=(2, 20_000)).astype(np.float32)
+        columns = {
+            "weight": numbers[0],
+            "origin": generator.integers(-6000, 6000, 20_000).tolist(),
+            "review": ["ü" * (number % 9) for number in range(20_000)],
+            "picture": [b"\1\3"] * 20_000,
+            "mpg": numbers[1],
+        }
+        statistics = gathered((generator.integers(0, 2, 20_000).tolist(), columns))
+        statistics.aside.add([Rejected(2, "x line 2", "weight is not a number", "'a\udcff'", "a\udcff")])
+        came.append(sent(statistics))
+        kept.append(statistics)
+    for first, *others in (kept, came):
+        for other in others:
+            first.merge(other)
+    assert kept[0].summary() == came[0].summary()
+    assert list(kept[0].aside.reasons.items()) == list(came[0].aside.reasons.items()) == [("weight is not a number", 3)]
 
 
 def test_a_hundred_thousand_numbers_in_batches() -> None:
@@ -143,6 +170,28 @@ def test_the_total_variation_distance() -> None:
     assert distance(before, categories(a=500, b=500), drift.TOTAL_VARIATION).value == 0
     assert distance(before, categories(a=80, b=20), drift.TOTAL_VARIATION).value == pytest.approx(0.3)
     assert distance(before, categories(c=9), drift.TOTAL_VARIATION).value == 1
+
+
+def drawn(chances: list[float], rows: int, seed: int) -> dict[str, object]:
+    counts = np.random.default_rng(seed).multinomial(rows, np.array(chances) / sum(chances))
+    return categories(**{f"v{number}": int(count) for number, count in enumerate(counts)})
+
+
+@pytest.mark.parametrize("rows", [(1_000_000, 1_000_000), (1_000_000, 20_000), (3000, 1_000_000)])
+@pytest.mark.parametrize("chances", [[1.0] * 101, [1.0] * 200, [1 / n for n in range(1, 3000)]], ids=len)
+def test_more_values_than_are_named_do_not_drift_by_themselves(chances: list[float], rows: tuple[int, int]) -> None:
+    found = distance(*(drawn(chances, count, seed) for seed, count in enumerate(rows)), drift.TOTAL_VARIATION)
+    assert found.value <= found.noise
+
+
+def test_more_values_than_are_named_do_drift() -> None:
+    even = drawn([1.0] * 200, 20_000, 0)
+    risen, fewer = drawn([1.0] * 199 + [300.0], 20_000, 1), drawn([1.0] * 50, 20_000, 2)
+    assert distance(even, risen, drift.TOTAL_VARIATION).value == pytest.approx(0.6, abs=0.02)
+    assert distance(risen, even, drift.TOTAL_VARIATION).value == pytest.approx(0.6, abs=0.02)
+    # Of the hundred values that are named of the even ones, about half have gone.
+    assert distance(even, fewer, drift.TOTAL_VARIATION).value > 0.6
+    assert distance(fewer, even, drift.TOTAL_VARIATION).value > 0.6
 
 
 def test_the_distance_of_missing_shares() -> None:

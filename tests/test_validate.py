@@ -99,6 +99,23 @@ def test_numbers_outside_their_range() -> None:
     assert check(statistics(length=[0.0, 100.0] * 50)) == []
 
 
+@pytest.mark.parametrize("bound", [0.7, 0.1, -0.3, 1e-7, 16777217, 1e39])
+def test_a_number_on_its_bound_is_within(bound: float) -> None:
+    on = [float(np.float32(min(bound, 3e38)))] * 100
+    for limits in ({"minimum": min(bound, 3e38)}, {"maximum": bound}):
+        features = (Number("length", **limits), Category("hull", ("wood", "steel")))
+        assert [one for one in check(statistics(length=on), features=features) if one[0] == "error"] == []
+
+
+def test_a_number_beside_its_bound_is_told_apart_from_it() -> None:
+    features = (Number("length", minimum=0.7, maximum=0.9), Category("hull", ("wood", "steel")))
+    below, above = (float(np.nextafter(np.float32(at), np.float32(to))) for at, to in ((0.7, 0), (0.9, 1)))
+    assert check(statistics(length=[below, *[0.8] * 98, above]), features=features) == [
+        ("error", "length: A number in train is too small. Expected at least 0.7. Received: 0.6999999."),
+        ("error", "length: A number in test is too large. Expected at most 0.9. Received: 0.90000004."),
+    ]
+
+
 def test_values_outside_a_category() -> None:
     hulls = ["wood", "steel"] * 49
     assert check(statistics(hull=["Wood", *hulls, "?"])) == [

@@ -75,8 +75,13 @@ def _batch(
 
 
 def as_array(values: list[Any]) -> pa.Array:
-    """One column of any values: numbers as numbers; where kinds are mixed, all as text."""
+    """One column of any values: numbers and booleans as such; where kinds are mixed, all as text."""
     kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    if bool in kinds and kinds <= {bool, int, float}:
+        values = [int(value) if isinstance(value, bool) else value for value in values]
+        kinds = {type(value) for value in values} - {type(None)}
     if kinds <= {int, float}:
         try:
             return pa.array(values, pa.int64() if kinds == {int} else pa.float64())
