@@ -163,8 +163,8 @@ def test_random_bytes_never_crash_and_every_line_is_accounted_for(
     [
         ("x.csv", b"", "is empty"),
         ("x.csv", b"\n\n", "is empty"),
-        ("x.csv.gz", gzip.compress(b""), "is empty"),
-        ("x.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:-20], "is damaged or cut off"),
+        ("x.csv.gz", gzip.compress(b"", mtime=0), "is empty"),
+        ("x.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-20], "is damaged or cut off"),
         ("x.csv", b"a,c\n1,2\n", "has no column 'b', and it is needed. Found: 'a', 'c'."),
         ("x.csv", b"a,B\n1,2\n", "Did you mean"),
         ("x.csv", b"18.0,8\n1,2\n", "has no columns 'a', 'b', and they are needed. Found: '18.0', '8'."),
