@@ -42,7 +42,16 @@ def named(task: Task, outputs: Mapping[str, np.ndarray]) -> Columns:
         columns["prediction"] = _floats(rest.pop("prediction"))
     else:
         columns |= _classes(task, rest)
-    return columns | {name: _floats(values) for name, values in sorted(rest.items())}
+    return columns | {name: _further(task, values) for name, values in sorted(rest.items())}
+
+
+def _further(task: Task, values: np.ndarray) -> pa.Array | dict[str, pa.Array]:
+    """A number a row; of several, each by the class it speaks of, or else by its place."""
+    if values.ndim == 1:
+        return _floats(values)
+    known = task.label.labels if isinstance(task.label, Category) else ()
+    names = known if len(known) == values.shape[1] else map(str, range(values.shape[1]))
+    return {name: _floats(column) for name, column in zip(names, values.T, strict=True)}
 
 
 def _classes(task: Task, outputs: dict[str, np.ndarray]) -> Columns:

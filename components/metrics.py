@@ -77,10 +77,11 @@ def score(kind: Kind, label: Any, prediction: Any) -> Scores:
 
 
 def table(kind: Kind, frame: pd.DataFrame, column: str = "prediction") -> Scores:
-    """The metrics of a column of predictions and, as metric_output, of the model's further outputs."""
+    """The metrics of a column of predictions and, as metric_output, of further outputs of the same shape."""
     found = score(kind, frame["label"], frame[column])
+    shape = matrix(frame[column]).shape
     for extra in frame.columns:
-        if extra.startswith(f"{column}_"):
+        if extra.startswith(f"{column}_") and matrix(frame[extra]).shape == shape:
             further = score(kind, frame["label"], frame[extra])
             found |= {f"{name}_{extra.removeprefix(f'{column}_')}": value for name, value in further.items()}
     return found

@@ -24,6 +24,8 @@ METRICS: Mapping[Kind, Mapping[str, bool]] = {
     "binary": {"accuracy": True, "auc": True, "log_loss": False, "precision": True, "recall": True},
     "classes": {"accuracy": True, "log_loss": False, "macro_f1": True},
 }
+# Names under which a model's main output is served, and the evaluation's for it.
+SERVED = frozenset({"class", "prediction", "probabilities", "probability"})
 
 
 class InputError(ValueError):
@@ -96,7 +98,7 @@ class Model:
     `build` returns an uncompiled model whose inputs bear names of the preprocessing's outputs. Its keyword arguments
     are hyperparameters: `--set model.units=128`. A regression ends in one linear unit, two classes in one sigmoid unit
     (the probability of the label's second value), more classes in a softmax. A model with several outputs returns a
-    dict; the first key named in `outputs` is the one the gate judges.
+    dict; the first key named in `outputs` is the one the gate judges, the others are served by their own names.
 
     A builder with a parameter called `transform_graph` is told where the fitted preprocessing lies, so that it can
     read a vocabulary. A sentence that a report should give about a model goes into its attribute `about`.
@@ -214,6 +216,11 @@ def _check_models(task: Task) -> None:
             raise ValueError(f"A model's name is lower case letters, digits and underscores. Received: {name!r}.")
         if not model.outputs:
             raise ValueError(f"Model {name!r} needs at least one output. Received: none.")
+        if taken := SERVED.intersection(model.outputs[1:]):
+            raise ValueError(
+                f"The main output of model {name!r} is served as {', '.join(sorted(SERVED))}. Expected other names for "
+                f"further outputs. Received: {', '.join(sorted(taken))}."
+            )
 
 
 def _check_gate(task: Task) -> None:

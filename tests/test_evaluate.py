@@ -12,10 +12,10 @@ import pytest
 import tensorflow as tf
 
 import tasks
-from components import destination, evaluate, files, parsing, predictions, transform
+from components import destination, evaluate, files, parsing, predictions, rehearse, transform, verdict
 from components.export import export
 from components.preprocessing import Preprocessing
-from tasks import Bar, Category, Number
+from tasks import Bar, Category, Model, Number, Train
 
 
 @pytest.fixture
@@ -159,6 +159,52 @@ def test_a_champion_of_other_features_stops_the_run(plane, trained, tmp_path):
     rivals = [predictions.ServedModel(trained / "serving"), predictions.ServedModel(tmp_path / "other")]
     with pytest.raises(ValueError, match="cannot answer this task's rows"):
         predictions.write(plane, *rivals, str(trained / "examples"), str(tmp_path / "p.parquet"))
+
+
+SIZES = ("small", "medium", "large")
+
+
+def size_of(a):
+    return SIZES[min(int(a) // 2, 2)]
+
+
+def two_answers():
+    """A size by its class and by another's guess, and two numbers that speak of something else."""
+    inputs = keras.Input((2,), name="features")
+    softmax = {name: keras.layers.Dense(3, "softmax", name=name)(inputs) for name in ("size", "guess")}
+    return keras.Model(inputs, softmax | {"place": keras.layers.Dense(2, name="place")(inputs)})
+
+
+@pytest.fixture
+def sizes(plane):
+    train = Train(epochs=1, loss="mse")
+    return dataclasses.replace(
+        plane, label=Category("size", SIZES), gate=(Bar("accuracy", 0.1),), slices=(),
+        models={"two": Model(two_answers, train, outputs=("size", "guess", "place"))},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def sized(sizes, plane_rows, write_examples, tmp_path):
+    """An untrained model of three classes, exported, and raw rows."""
+    keras.utils.set_random_seed(0)
+    rows = [{**row, "size": size_of(row["a"])} for row in plane_rows]
+    examples = write_examples(sizes, tmp_path / "examples", {"train": rows, "test": rows[:9]})
+    transform.analyse(sizes, sizes.preprocess, examples, str(tmp_path / "graph"), [])
+    export(sizes, "two", two_answers(), Preprocessing(str(tmp_path / "graph")), tmp_path / "serving")
+    return tmp_path
+
+
+def test_further_outputs_of_a_classifier_are_served_whole_and_scored_where_they_fit(sizes, sized):
+    path = sized / "predictions.parquet"
+    predictions.write(sizes, predictions.ServedModel(sized / "serving"), None, str(sized / "examples"), str(path))
+    frame = pd.read_parquet(path)
+    assert [len(frame[f"prediction{name}"][0]) for name in ("", "_guess", "_place")] == [3, 3, 2]
+    assert sum(frame["prediction_guess"][0]) == pytest.approx(1, abs=1e-5)
+    measured = verdict.document(sizes, frame)["metrics"]
+    assert list(measured) == ["accuracy", "log_loss", "macro_f1", "accuracy_guess", "log_loss_guess", "macro_f1_guess"]
+    shapes = {name: values.shape for name, values in rehearse.predicted(path, list(range(9))).items()}
+    assert shapes == {"prediction": (9, 3), "guess": (9, 3), "place": (9, 2)}
 
 
 def test_labels_are_positions_among_the_declared_values():

@@ -303,6 +303,18 @@ def test_versions_that_cannot_answer(serving: Path, tmp_path: Path) -> None:
         ask(tmp_path, "fashion_mnist", picture(tmp_path / "a.png", 0))
 
 
+def test_further_outputs_are_read_by_class_or_by_place(serving: Path, tmp_path: Path) -> None:
+    def several(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        half = tf.one_hot(tf.fill(tf.shape(image), 2), 10) / 2
+        return clothes(image) | {"guess": half, "place": half[:, 1:3], "sure": half[:, 2]}
+
+    save(tmp_path / "fashion_mnist" / "1", several, {"image": tf.string})
+    (said,) = ask(tmp_path, "fashion_mnist", picture(tmp_path / "a.png", 8))
+    assert said["class"] == "Bag"
+    assert {name: value for name, value in said["guess"].items() if value} == {"Pullover": 0.5}
+    assert (said["place"], said["sure"]) == ({"0": 0.0, "1": 0.5}, 0.5)
+
+
 CLIENT = """
 import sys
 from pipelines import _lazy
