@@ -165,7 +165,7 @@ def load_champion(destination: str, task: str, champion: str) -> predictions_.Se
         raise ValueError(f"The champion, version {number} of {task}, is no longer in {destination!r}. Run again.")
     try:
         with destination_.fetched(version) as path:
-            return predictions_.ServedModel(path)
+            return predictions_.ServedModel(path, version.provenance.get("label_values"))
     except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
         raise ValueError(
             f"The champion at {str(version.path)!r} cannot be loaded, so the new model cannot be compared with it: "

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from components.outputs import main_output
+from components.outputs import label_values, main_output, means_the_same
 from components.parsing import parsed, served_rows
 from components.progress import say
 from tasks import Category, Task
@@ -22,7 +22,8 @@ BATCH = 1024
 class ServedModel:
     """A pushed or exported model as a client meets it: only its SavedModel, none of our code."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, label_values: list[Any] | None = None) -> None:
+        self.label_values = label_values  # as the provenance has them; None where it does not tell
         self._loaded = tf.saved_model.load(str(path))
         self._examples = self._loaded.signatures["serving_default"]
 
@@ -76,12 +77,26 @@ def _answers(task: Task, answer: dict[str, np.ndarray], name: str) -> dict[str, 
 def _champion_answers(task: Task, champion: ServedModel, requests: list[bytes]) -> dict[str, pa.Array]:
     try:
         answer = champion(requests)
+        if not _knows_the_label(task, champion, answer):
+            raise LookupError(
+                f"it was trained with other values of the label {task.label.name!r} than the task has now"
+            )
         return {"champion": _column(answer[main_output(task)])}
-    except (KeyError, tf.errors.OpError) as error:
+    except (LookupError, tf.errors.OpError) as error:
         raise ValueError(
             f"The serving model cannot answer this task's rows, so the new one cannot be compared with it: {error}. "
             "Expected a model of the same features and label; serve from another directory, or remove its versions."
         ) from error
+
+
+def _knows_the_label(task: Task, champion: ServedModel, answer: dict[str, np.ndarray]) -> bool:
+    """Whether the champion means the same by its answer, as its provenance says or else the answer itself."""
+    if champion.label_values is not None:
+        return champion.label_values == label_values(task)
+    if task.kind != "classes":
+        return True
+    assert isinstance(task.label, Category)
+    return means_the_same(task.label.labels, answer[main_output(task)], answer.get("class"))
 
 
 def _column(values: np.ndarray) -> pa.Array:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import tasks
 from components import card, files
 from components import destination as served
+from components.outputs import label_values
 from components.progress import say
 from components.provenance import provenance
 
@@ -54,8 +55,9 @@ def run(
         return Pushed(0, "", [*rejected(verdict), *tried["reasons"]])
     data = files.read_json(statistics)
     origin = provenance(
-        verdict, data, tried, run=run, inputs=inputs, champion=champion, force=force, parameters=parameters
-    )
+        verdict, data, tried, run=run, inputs=inputs, champion=champion, force=force, parameters=parameters,
+        label_values=label_values(tasks.get(task)),
+    )  # fmt: skip
     extra = papers(task, origin, data, verdict, tried, Path(rehearsal))
     if (weights := Path(model) / WEIGHTS).is_file():  # a later run may begin with them
         extra[WEIGHTS] = weights

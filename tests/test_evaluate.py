@@ -207,6 +207,31 @@ def test_further_outputs_of_a_classifier_are_served_whole_and_scored_where_they_
     assert shapes == {"prediction": (9, 3), "guess": (9, 3), "place": (9, 2)}
 
 
+def of_label(task, *values):
+    return dataclasses.replace(task, label=Category("size", values))
+
+
+@pytest.mark.parametrize("values", [SIZES[::-1], ("tiny", "huge", "vast"), (*SIZES, "huge")])
+def test_a_champion_of_other_classes_stops_the_run(sizes, sized, values):
+    served = predictions.ServedModel(sized / "serving")
+    with pytest.raises(ValueError, match=r"cannot answer this task's rows.*other values of the label 'size'"):
+        predictions.write(of_label(sizes, *values), served, served, str(sized / "examples"), str(sized / "p.parquet"))
+
+
+def test_the_provenance_tells_what_a_champion_means_by_its_probability(sizes, sized, plane_rows, write_examples):
+    model = keras.Sequential([keras.Input((2,), name="features"), keras.layers.Dense(1, "sigmoid")])
+    two = dataclasses.replace(of_label(sizes, "small", "large"), models={"line": Model(lambda: model, Train(epochs=1))})
+    examples = write_examples(two, sized / "two", {"test": [{**row, "size": "small"} for row in plane_rows]})
+    export(two, "line", model, Preprocessing(str(sized / "graph")), sized / "new")
+    origin = {"provenance.json": {"label_values": ["small", "large"]}}
+    version = destination.add(sized / "served", "plane", sized / "new", origin)
+    champion = evaluate.load_champion(str(sized / "served"), "plane", version.champion)
+    asked = (predictions.ServedModel(sized / "new"), champion, examples, str(sized / "p.parquet"))
+    assert predictions.write(two, *asked) == 40
+    with pytest.raises(ValueError, match="other values of the label 'size'"):
+        predictions.write(of_label(two, "large", "small"), *asked)
+
+
 def test_labels_are_positions_among_the_declared_values():
     task = dataclasses.replace(tasks.get("auto_mpg"), label=Category("kind", ("no", "yes")), gate=(Bar("auc", 0.5),))
     assert parsing.encoded_label(task, tf.constant(["yes", "no"])).numpy().tolist() == [1, 0]

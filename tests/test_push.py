@@ -107,6 +107,7 @@ def test_a_blessed_model_is_pushed_with_its_papers(tmp_path: Path) -> None:
         "champion": "",
         "model_sha256": files.tree_hash(candidate.serving),
         "parameters": {"seed": "0"},
+        "label_values": [],
         "metrics": {"mae": 2.0},
         "fingerprint": "f00d",
         "rows": {"train": 7},
