@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.outputs import means_the_same
+from components.outputs import main_output, means_the_same
 from tasks import Category, InputError, Task
 
 Columns = dict[str, "pa.Array | dict[str, pa.Array]"]
@@ -38,12 +38,22 @@ class Part:
 def named(task: Task, outputs: Mapping[str, np.ndarray]) -> Columns:
     """The outputs as columns."""
     rest = dict(outputs)
+    if main_output(task) not in rest:
+        raise _other_label(task)
     columns: Columns = {}
     if task.kind == "regression":
         columns["prediction"] = _floats(rest.pop("prediction"))
     else:
         columns |= _classes(task, rest)
     return columns | {name: _further(task, values) for name, values in sorted(rest.items())}
+
+
+def _other_label(task: Task) -> InputError:
+    now = ", ".join(task.label.labels) if isinstance(task.label, Category) else "any number"
+    return InputError(
+        f"The version was trained with other values of the label {task.label.name!r} than the task has now ({now}). "
+        "Train it again, or ask another version with --version."
+    )
 
 
 def _further(task: Task, values: np.ndarray) -> pa.Array | dict[str, pa.Array]:
@@ -64,10 +74,7 @@ def _classes(task: Task, outputs: dict[str, np.ndarray]) -> Columns:
     else:
         probabilities, said = outputs.pop("probabilities"), outputs.pop("class", None)
     if not means_the_same(labels, probabilities, said):
-        raise InputError(
-            f"The version was trained with other values of the label {task.label.name!r} than the task has now "
-            f"({', '.join(labels)}). Train it again, or ask another version with --version."
-        )
+        raise _other_label(task)
     best = probabilities[:, 1] > 0.5 if task.kind == "binary" else probabilities.argmax(axis=1)
     by_name = {name: _floats(values) for name, values in zip(labels, probabilities.T, strict=True)}
     return {"class": pa.DictionaryArray.from_arrays(pa.array(best.astype(np.int32)), labels), "probabilities": by_name}

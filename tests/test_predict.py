@@ -16,7 +16,8 @@ import tensorflow as tf
 from PIL import Image as Picture
 
 import tasks
-from components import predict, raw_model, records
+from components import answers, predict, raw_model, records
+from components.outputs import main_output
 from tasks import InputError
 
 NAMES = "cylinders,displacement,horsepower,weight,acceleration,model_year,origin"
@@ -301,6 +302,15 @@ def test_versions_that_cannot_answer(serving: Path, tmp_path: Path) -> None:
     }, {"image": tf.string})  # fmt: skip
     with pytest.raises(InputError, match="other values of the label 'label'"):
         ask(tmp_path, "fashion_mnist", picture(tmp_path / "a.png", 0))
+
+
+@pytest.mark.parametrize("task", ["auto_mpg", "imdb_padded", "fashion_mnist"])
+def test_a_version_of_another_kind_of_label_is_told(task: str) -> None:
+    definition, mine = tasks.get(task), main_output(tasks.get(task))
+    outputs = {"prediction": np.ones(1), "probability": np.ones(1), "probabilities": np.ones((1, 3))}
+    label = definition.label.name
+    with pytest.raises(InputError, match=f"trained with other values of the label '{label}' than the task has now"):
+        answers.named(definition, {name: values for name, values in outputs.items() if name != mine})
 
 
 def test_further_outputs_are_read_by_class_or_by_place(serving: Path, tmp_path: Path) -> None:
