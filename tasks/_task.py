@@ -61,7 +61,8 @@ class Train:
     """How a model is fitted. Every plain field can be overridden: `--set train.epochs=3`.
 
     `patience` stops after so many epochs without a smaller validation loss and goes back to the best weights;
-    `keep_best` goes back to them without stopping early.
+    `keep_best` goes back to them without stopping early. When a killed run goes on, what `callbacks` did to the model
+    and its optimizer is there again, such as a lowered learning rate; what they count themselves begins afresh.
     """
 
     epochs: int

@@ -74,6 +74,34 @@ def test_a_killed_fit_goes_on_after_its_last_finished_epoch_to_the_same_end(plan
         np.testing.assert_array_equal(one, two)
 
 
+class Halve(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        rate = self.model.optimizer.learning_rate
+        rate.assign(rate / 2)
+
+
+class StopAfter(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch + 1 == 2
+
+
+def test_what_callbacks_did_is_there_again_after_a_kill(plane, prepared, tmp_path):
+    halving = dataclasses.replace(SETTINGS, callbacks=lambda: [Halve()])
+    _, expected = fitted(plane, prepared, tmp_path / "whole", halving)
+    killed = dataclasses.replace(SETTINGS, callbacks=lambda: [Halve(), KillAfter()])
+    with pytest.raises(Killed):
+        fitted(plane, prepared, tmp_path / "cut", killed)
+    _, received = fitted(plane, prepared, tmp_path / "cut", halving)
+    for one, two in zip(expected, received, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_callback_that_stops_training_has_stopped_it(plane, prepared, tmp_path):
+    stopping = dataclasses.replace(SETTINGS, callbacks=lambda: [StopAfter()])
+    assert fitted(plane, prepared, tmp_path / "run", stopping)[0].epoch == 2
+    assert fitted(plane, prepared, tmp_path / "run", SETTINGS)[0].epoch == 2
+
+
 def test_a_fit_killed_after_its_last_epoch_trains_no_more(plane, prepared, tmp_path):
     whole, expected = fitted(plane, prepared, tmp_path / "run", SETTINGS)
     again, received = fitted(plane, prepared, tmp_path / "run", SETTINGS)
