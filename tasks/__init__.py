@@ -7,11 +7,12 @@ import importlib
 import pkgutil
 
 from tasks._features import Category, Feature, Image, Number, Text
+from tasks._named import LOSSES, OPTIMIZERS
 from tasks._task import METRICS, Bar, InputError, Kind, Model, Part, Split, Splits, Task, Train, keyword_defaults
 
 __all__ = [
-    "METRICS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Model", "Number", "Part", "Split",
-    "Splits", "Task", "Text", "Train", "get", "keyword_defaults", "names", "nearest",
+    "LOSSES", "METRICS", "OPTIMIZERS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Model", "Number",
+    "Part", "Split", "Splits", "Task", "Text", "Train", "get", "keyword_defaults", "names", "nearest",
 ]  # fmt: skip
 
 

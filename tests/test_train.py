@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.src import losses, optimizers
 
 from components import feeding, train
 from components import transform as transform_
 from components.preprocessing import Preprocessing
-from tasks import Category, Model, Train
+from tasks import LOSSES, OPTIMIZERS, Category, Model, Train
 
 
 @pytest.fixture
@@ -162,6 +164,20 @@ def test_each_epoch_has_its_own_order_that_hangs_on_nothing_else(plane, prepared
     assert sorted(first) == sorted(second) == list(range(rows.count))
     assert first != second
     assert order(0) == first
+
+
+def made_by_name(get, names):
+    """The names of which Keras makes something without being told more."""
+    for name in names:
+        with contextlib.suppress(TypeError, KeyError):
+            get(name)
+            yield name
+
+
+def test_the_names_that_settings_take_are_those_that_keras_knows():
+    assert set(OPTIMIZERS) == set(made_by_name(keras.optimizers.get, optimizers.ALL_OBJECTS_DICT))
+    # The base class computes nothing.
+    assert {"Loss", *LOSSES} == set(made_by_name(keras.losses.get, losses.ALL_OBJECTS_DICT))
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "exponential"])
