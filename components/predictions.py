@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from components.outputs import label_values, main_output, means_the_same
-from components.parsing import parsed, served_rows
+from components.parsing import parsed, served_rows, tensor_spec
 from components.progress import say
 from tasks import Category, Task
 
@@ -38,7 +38,9 @@ def write(task: Task, model: ServedModel, champion: ServedModel | None, examples
     try:
         for requests, features, label, row in served_rows(task, examples, "test", BATCH):
             columns = {"row": pa.array(row), "label": pa.array(label)}
-            columns |= {f"slice_{name}": pa.array(_readable(task, name, features, label)) for name in task.slices}
+            columns |= {
+                f"slice_{name}": pa.array(_readable(task, name, features, label), pa.string()) for name in task.slices
+            }
             columns |= _answers(task, model(requests), "prediction")
             if champion is not None:
                 columns |= _champion_answers(task, champion, requests)
@@ -57,13 +59,15 @@ def write(task: Task, model: ServedModel, champion: ServedModel | None, examples
     return rows
 
 
-def _readable(task: Task, name: str, features: dict[str, np.ndarray], label: np.ndarray) -> list[str]:
-    """A slice column's values as people read them."""
+def _readable(task: Task, name: str, features: dict[str, np.ndarray], label: np.ndarray) -> list[str | None]:
+    """A slice column's values as people read them; None where missing."""
     column = next(column for column in task.columns if column.name == name)
     assert isinstance(column, Category)
     if name == task.label.name:
         return [column.labels[code] for code in label]
-    known = dict(zip(column.values, column.labels, strict=True))
+    _, missing = tensor_spec(column)
+    known: dict[Any, str | None] = {missing.decode() if isinstance(missing, bytes) else missing: None}
+    known |= dict(zip(column.values, column.labels, strict=True))
     plain = [value.decode() if isinstance(value, bytes) else value for value in features[name].tolist()]
     return [known.get(value, str(value)) for value in plain]
 

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import tasks
-from components import destination, evaluate, files, parsing, predictions, rehearse, transform, verdict
+from components import destination, evaluate, files, metrics, parsing, predictions, rehearse, transform, verdict
 from components.export import export
 from components.preprocessing import Preprocessing
 from tasks import Bar, Category, Model, Number, Train
@@ -66,6 +66,19 @@ def test_predictions_stand_beside_label_slices_and_champion(plane, trained):
     assert frame["label"][3] == 3.0 + 2 * 3.0
     assert frame["slice_side"].tolist()[:2] == ["right", "left"]
     np.testing.assert_array_equal(frame["prediction"], frame["champion"])
+
+
+@pytest.mark.parametrize(("values", "present"), [(("left", "right"), "left"), ((1, 2), 1)])
+def test_rows_without_a_slices_value_are_a_slice_of_their_own(plane, trained, write_examples, values, present):
+    task = dataclasses.replace(plane, features=(*plane.features[:2], Category("side", values, when_missing="keep")))
+    rows = [{"a": 1.0, "b": 1.0, "y": 3.0, "side": value} for value in (None, present, None)]
+    examples = write_examples(task, trained / "gaps", {"test": rows})
+    transform.analyse(task, task.preprocess, examples, str(trained / "kept"), [])
+    export(task, "line", task.models["line"].build(), Preprocessing(str(trained / "kept")), trained / "keeping")
+    path = str(trained / "p.parquet")
+    predictions.write(task, predictions.ServedModel(trained / "keeping"), None, examples, path)
+    found = {value: len(group) for value, group in metrics.groups(pd.read_parquet(path), "side")}
+    assert found == {str(present): 1, "missing": 2}
 
 
 def test_an_empty_test_split_is_a_sentence(plane, trained, write_examples, tmp_path):

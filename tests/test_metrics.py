@@ -86,7 +86,7 @@ def test_slices() -> None:
         {
             "label": [0, 1, 0, 1],
             "prediction": [0.1, 0.9, 0.8, 0.7],
-            "slice_origin": [1.0, 1.0, np.nan, 2.0],
+            "slice_origin": ["1", "1", np.nan, "2"],
             "slice_colour": ["red", "red", None, "<b>"],
         }
     )
