@@ -64,11 +64,12 @@ def newest(destination: Path | str, task: str) -> Version | None:
     return next(reversed(versions(destination, task)), None)
 
 
-def numbered(destination: Path | str, task: str, number: int) -> Version:
-    """The version of that number, or InputError."""
+def numbered(destination: Path | str, task: str, number: int | None) -> Version:
+    """The version of that number, or without one the newest; InputError where there is none."""
     known = {version.number: version for version in versions(destination, task)}
     if not known:
         raise InputError(f"There is no version of {task} in {str(destination)!r}. Run first: sluice run {task}")
+    number = max(known) if number is None else number
     if number not in known:
         listed = ", ".join(map(str, known))
         raise InputError(f"There is no version {number} of {task} in {str(destination)!r}. Expected one of: {listed}.")

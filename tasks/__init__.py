@@ -12,7 +12,7 @@ from tasks._task import METRICS, Bar, InputError, Kind, Model, Part, Split, Spli
 
 __all__ = [
     "LOSSES", "METRICS", "OPTIMIZERS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Model", "Number",
-    "Part", "Split", "Splits", "Task", "Text", "Train", "get", "keyword_defaults", "names", "nearest",
+    "Part", "Split", "Splits", "Task", "Text", "Train", "check_name", "get", "keyword_defaults", "names", "nearest",
 ]  # fmt: skip
 
 
@@ -20,9 +20,14 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-def get(name: str) -> Task:
+def check_name(name: str) -> None:
+    """InputError if there is no such task; its module is not imported."""
     if name not in names():
         raise InputError(f"There is no task {name!r}.{nearest(name, names())}")
+
+
+def get(name: str) -> Task:
+    check_name(name)
     task = getattr(importlib.import_module(f"tasks.{name}"), "TASK", None)
     if not isinstance(task, Task):
         raise InputError(f"tasks/{name}.py must end in TASK = Task(...). Received: {task!r}.")

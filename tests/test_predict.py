@@ -286,7 +286,7 @@ def test_an_output_is_replaced_by_a_whole_one_only(serving: Path, tmp_path: Path
 def test_versions_that_cannot_answer(serving: Path, tmp_path: Path) -> None:
     rows = tmp_path / "a.csv"
     cars(1).to_csv(rows, index=False)
-    with pytest.raises(InputError, match=r"No version of auto_mpg is served in .* sluice run auto_mpg"):
+    with pytest.raises(InputError, match=r"There is no version of auto_mpg in .* sluice run auto_mpg"):
         ask(tmp_path, "auto_mpg", rows)
     with pytest.raises(InputError, match=r"There is no version 7 of auto_mpg .* Expected one of: 1"):
         ask(serving, "auto_mpg", rows, version=7)

@@ -17,12 +17,11 @@ from pipelines.local.display import Display
 from pipelines.local.preview import preview
 from pipelines.local.run import FAILED, WRONG_INPUT, Result, run
 from pipelines.local.walk import StepFailedError
-from tasks import InputError, nearest
+from tasks import InputError
 
 
 def main(given: argparse.Namespace) -> int:
-    if given.task not in tasks.names():
-        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    tasks.check_name(given.task)
     training, arguments = graph.training(), pipeline_arguments(given)
     if given.dry_run:
         return _dry_run(training, arguments, given)

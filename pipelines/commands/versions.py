@@ -11,14 +11,12 @@ import tasks
 from components import card, destination
 from components.destination import Version
 from pipelines.commands import text
-from tasks import InputError, nearest
 
 PAPERS = ("blessing", "statistics", "rehearsal")
 
 
 def main(given: argparse.Namespace) -> int:
-    if given.task not in tasks.names():
-        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    tasks.check_name(given.task)
     serving = str(given.serving_dir)
     match given.action:
         case "versions":

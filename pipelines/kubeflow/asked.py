@@ -16,7 +16,7 @@ from components import resolve, settings
 from pipelines import graph
 from pipelines.kubeflow import place, profile
 from pipelines.kubeflow.profile import VERSION, Profile
-from tasks import InputError, nearest
+from tasks import InputError
 
 LONGEST = 100
 
@@ -41,12 +41,10 @@ def profile_of(given: argparse.Namespace) -> Profile:
 
 def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
     """The pipeline's parameters, with all checked that can be checked from here."""
-    if given.task not in tasks.names():
-        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    task = tasks.get(given.task)
     if given.force is not None and not given.force.strip():
         raise InputError("--force needs a reason, which is kept with the pushed model. Received: an empty one.")
     overrides = dict(_pair(word, "--set") for word in given.overrides)
-    task = tasks.get(given.task)
     settings.check_overrides(task, resolve.model_name(task, given.task, given.model), overrides)
     if not 0 <= given.seed < 2**32:
         raise InputError(f"The seed must be an integer from 0 to {2**32 - 1}. Received: {given.seed}.")
