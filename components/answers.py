@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.outputs import main_output, means_the_same
+from components.classes import means_the_same
+from components.outputs import main_output
 from tasks import Category, InputError, Task
 
 Columns = dict[str, "pa.Array | dict[str, pa.Array]"]

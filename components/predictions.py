@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from components.outputs import label_values, main_output, means_the_same
+from components.classes import means_the_same
+from components.outputs import label_values, main_output
 from components.parsing import parsed, served_rows, tensor_spec
 from components.progress import say
 from tasks import Category, Task
