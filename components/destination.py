@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from components import files, store
+from components.store import NUMBER
 from tasks import InputError
 
 EXTRA = "assets.extra"
-# TF Serving reads a child directory's name as a 64-bit integer.
-NUMBER = re.compile(r"[0-9]{1,18}")
 # Beside the versions, for each rollback that no longer holds retraining back.
 RELEASED = ".released"
 

@@ -21,13 +21,12 @@ from components import predictions as predictions_
 from components import report as report_
 from components import verdict as verdict_
 from components.files import read_json, tree_hash, write_bytes, write_json
-from components.outputs import main_output
+from components.outputs import CLOSE, main_output
 from components.parsing import served_rows
 from components.preprocessing import Preprocessing, model_inputs
 from components.progress import say
 from tasks import Task
 
-CLOSE = 1e-5
 COMPARED = 1024
 LOOKED_AT = 10_000
 

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import tasks
 from components import card, files
 from components import destination as served
-from components.outputs import label_values
+from components.outputs import WARMUP, label_values
 from components.progress import say
 from components.provenance import provenance
 
-WARMUP = "tf_serving_warmup_requests"
 RIVAL_SECONDS = 60.0
 WEIGHTS = "model.keras"
 

@@ -19,6 +19,8 @@ import numpy as np
 
 SUFFIX = ".tfrecord.gz"
 LONGEST = 1 << 30
+# What each tf.Example has beside its columns.
+ROW_ID = "_id"
 
 
 class DamagedRecordError(ValueError):

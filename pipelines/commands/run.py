@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import tasks
-from pipelines import graph
+from pipelines import graph, typed
 from pipelines.commands import text
 from pipelines.graph import Graph
 from pipelines.local.display import Display
@@ -37,10 +37,7 @@ def main(given: argparse.Namespace) -> int:
 
 def pipeline_arguments(given: argparse.Namespace) -> dict[str, Any]:
     """What was typed, as the pipeline's parameters, with every path made absolute."""
-    if given.force is not None and not given.force.strip():
-        raise InputError("--force needs a reason, which is kept with the pushed model. Received: an empty one.")
-    if given.keep < 0:
-        raise InputError(f"--keep takes a number of versions, 0 for all. Received: {given.keep}.")
+    typed.check(given)
     return {
         "task": given.task,
         "model": given.model,

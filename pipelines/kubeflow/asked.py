@@ -13,7 +13,7 @@ from typing import Any
 
 import tasks
 from components import resolve, settings
-from pipelines import graph
+from pipelines import graph, typed
 from pipelines.kubeflow import place, profile
 from pipelines.kubeflow.profile import VERSION, Profile
 from tasks import InputError
@@ -42,12 +42,10 @@ def profile_of(given: argparse.Namespace) -> Profile:
 def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
     """The pipeline's parameters, with all checked that can be checked from here."""
     task = tasks.get(given.task)
-    if given.force is not None and not given.force.strip():
-        raise InputError("--force needs a reason, which is kept with the pushed model. Received: an empty one.")
+    typed.check(given)
     overrides = dict(_pair(word, "--set") for word in given.overrides)
     settings.check_overrides(task, resolve.model_name(task, given.task, given.model), overrides)
-    if not 0 <= given.seed < 2**32:
-        raise InputError(f"The seed must be an integer from 0 to {2**32 - 1}. Received: {given.seed}.")
+    resolve.check_seed(given.seed)
     if not chosen.destination:
         raise InputError("Expected --destination, or destination in the profile: a bucket's URL or a mounted path.")
     asked = {
@@ -66,8 +64,6 @@ def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
         # Beside the tasks' folders, where no server looks for versions.
         "analysis": f"{chosen.destination.rstrip('/')}/.analysis",
     }
-    if given.keep < 0:
-        raise InputError(f"--keep takes a number of versions, 0 for all. Received: {given.keep}.")
     return graph.training().arguments(asked)
 
 
