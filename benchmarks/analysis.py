@@ -14,7 +14,7 @@ import tasks
 from components import analysis
 from components.encoding import encode
 from components.identity import row_ids
-from components.records import write_records
+from components.records import RecordWriter
 
 
 def main(rows: int = 250_000, shards: int = 6) -> None:
@@ -38,7 +38,8 @@ def write(task: tasks.Task, path: Path, rows: int, seed: int) -> None:
         else pa.array(random.normal(50, 5, rows).astype(np.float32))
         for column in task.columns
     }
-    write_records(path, encode(columns, row_ids(columns, rows)))
+    with RecordWriter(path) as writer:
+        writer.write(encode(columns, row_ids(columns, rows)))
 
 
 def timed(task: tasks.Task, home: Path, what: str, *, kept: bool = True) -> None:

@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from components.classes import means_the_same
+from components.outputs import main_output
 from tasks import Category, InputError, Task
 
 Columns = dict[str, "pa.Array | dict[str, pa.Array]"]
@@ -37,12 +39,31 @@ class Part:
 def named(task: Task, outputs: Mapping[str, np.ndarray]) -> Columns:
     """The outputs as columns."""
     rest = dict(outputs)
+    if main_output(task) not in rest:
+        raise _other_label(task)
     columns: Columns = {}
     if task.kind == "regression":
         columns["prediction"] = _floats(rest.pop("prediction"))
     else:
         columns |= _classes(task, rest)
-    return columns | {name: _floats(values) for name, values in sorted(rest.items())}
+    return columns | {name: _further(task, values) for name, values in sorted(rest.items())}
+
+
+def _other_label(task: Task) -> InputError:
+    now = ", ".join(task.label.labels) if isinstance(task.label, Category) else "any number"
+    return InputError(
+        f"The version was trained with other values of the label {task.label.name!r} than the task has now ({now}). "
+        "Train it again, or ask another version with --version."
+    )
+
+
+def _further(task: Task, values: np.ndarray) -> pa.Array | dict[str, pa.Array]:
+    """A number a row; of several, each by the class it speaks of, or else by its place."""
+    if values.ndim == 1:
+        return _floats(values)
+    known = task.label.labels if isinstance(task.label, Category) else ()
+    names = known if len(known) == values.shape[1] else map(str, range(values.shape[1]))
+    return {name: _floats(column) for name, column in zip(names, values.T, strict=True)}
 
 
 def _classes(task: Task, outputs: dict[str, np.ndarray]) -> Columns:
@@ -51,23 +72,13 @@ def _classes(task: Task, outputs: dict[str, np.ndarray]) -> Columns:
     if task.kind == "binary":
         second = outputs.pop("probability")
         probabilities, said = np.stack([1 - second, second], axis=1), None
-        best = (second > 0.5).astype(np.int64)
     else:
         probabilities, said = outputs.pop("probabilities"), outputs.pop("class", None)
-        best = probabilities.argmax(axis=1) if probabilities.shape[1] else np.zeros(0, np.int64)
-    if probabilities.shape[1] != len(labels) or (said is not None and not _agree(labels, best, said, probabilities)):
-        raise InputError(
-            f"The version was trained with other values of the label {task.label.name!r} than the task has now "
-            f"({', '.join(labels)}). Train it again, or ask another version with --version."
-        )
+    if not means_the_same(labels, probabilities, said):
+        raise _other_label(task)
+    best = probabilities[:, 1] > 0.5 if task.kind == "binary" else probabilities.argmax(axis=1)
     by_name = {name: _floats(values) for name, values in zip(labels, probabilities.T, strict=True)}
-    return {"class": pa.DictionaryArray.from_arrays(pa.array(best, pa.int32()), labels), "probabilities": by_name}
-
-
-def _agree(labels: list[str], best: np.ndarray, said: np.ndarray, probabilities: np.ndarray) -> bool:
-    """Whether the model means the same classes by the same places."""
-    expected = np.array([label.encode() for label in labels], np.dtype("O"))[best]
-    return bool(np.all((expected == said) | ~np.isfinite(probabilities).all(axis=1)))
+    return {"class": pa.DictionaryArray.from_arrays(pa.array(best.astype(np.int32)), labels), "probabilities": by_name}
 
 
 def _floats(values: np.ndarray) -> pa.Array:

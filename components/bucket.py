@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import tempfile
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import fsspec
 
-from components.store import STALE_SECONDS
+from components.store import NUMBER, STALE_SECONDS
 from tasks import InputError
 
 # One tiny object for each number ever used, so that two pushers cannot fill one version, nor a number come back.
@@ -21,7 +20,6 @@ CLAIMS = ".claims"
 LAST = "saved_model.pb"
 # Whose drivers, where a folder is wanted, would make a whole bucket of the name that was typed.
 WITH_BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
-NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class Bucket:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -12,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from components import files, store
+from components.store import NUMBER
 from tasks import InputError
 
 EXTRA = "assets.extra"
-# TF Serving reads a child directory's name as a 64-bit integer.
-NUMBER = re.compile(r"[0-9]{1,18}")
 # Beside the versions, for each rollback that no longer holds retraining back.
 RELEASED = ".released"
 
@@ -63,11 +61,12 @@ def newest(destination: Path | str, task: str) -> Version | None:
     return next(reversed(versions(destination, task)), None)
 
 
-def numbered(destination: Path | str, task: str, number: int) -> Version:
-    """The version of that number, or InputError."""
+def numbered(destination: Path | str, task: str, number: int | None) -> Version:
+    """The version of that number, or without one the newest; InputError where there is none."""
     known = {version.number: version for version in versions(destination, task)}
     if not known:
         raise InputError(f"There is no version of {task} in {str(destination)!r}. Run first: sluice run {task}")
+    number = max(known) if number is None else number
     if number not in known:
         listed = ", ".join(map(str, known))
         raise InputError(f"There is no version {number} of {task} in {str(destination)!r}. Expected one of: {listed}.")

@@ -103,11 +103,9 @@ def read_cluster(text: str) -> tuple[list[str], bool] | None:
         config = json.loads(text or "{}")
         cluster, task = config.get("cluster", {}), config.get("task", {})
         addresses = [address for kind in ("chief", "worker") for address in cluster.get(kind, ())]
+        return (addresses, is_chief(cluster, task)) if len(addresses) > 1 else None
     except (ValueError, AttributeError, TypeError) as error:
         raise InputError(f"TF_CONFIG is JSON with a cluster and a task. Received: {text!r}.") from error
-    if len(addresses) < 2:
-        return None
-    return addresses, is_chief(cluster, task)
 
 
 def is_chief(cluster: Mapping[str, Any], task: Mapping[str, Any]) -> bool:

@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-ROW_ID = "_id"
+from components.records import ROW_ID
+
 BYTES, FLOATS, INTEGERS = b"\x0a", b"\x12", b"\x1a"
 
 # A column on its way into rows: bytes of one length for all rows (a matrix), or of any.

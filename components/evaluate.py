@@ -21,13 +21,12 @@ from components import predictions as predictions_
 from components import report as report_
 from components import verdict as verdict_
 from components.files import read_json, tree_hash, write_bytes, write_json
-from components.outputs import main_output
+from components.outputs import CLOSE, main_output
 from components.parsing import served_rows
 from components.preprocessing import Preprocessing, model_inputs
 from components.progress import say
 from tasks import Task
 
-CLOSE = 1e-5
 COMPARED = 1024
 LOOKED_AT = 10_000
 
@@ -166,7 +165,7 @@ def load_champion(destination: str, task: str, champion: str) -> predictions_.Se
         raise ValueError(f"The champion, version {number} of {task}, is no longer in {destination!r}. Run again.")
     try:
         with destination_.fetched(version) as path:
-            return predictions_.ServedModel(path)
+            return predictions_.ServedModel(path, version.provenance.get("label_values"))
     except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
         raise ValueError(
             f"The champion at {str(version.path)!r} cannot be loaded, so the new model cannot be compared with it: "

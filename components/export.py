@@ -27,9 +27,7 @@ class Served(tf.Module):
         if not isinstance(outputs, dict):
             outputs = {self._outputs[0]: outputs}
         served = named(self._task, tf.cast(outputs[self._outputs[0]], tf.float32))
-        for name in self._outputs[1:]:
-            served[name] = tf.cast(outputs[name], tf.float32)[:, 0]
-        return served
+        return served | {name: further(outputs[name]) for name in self._outputs[1:]}
 
     def examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.predict(tf.io.parse_example(examples, parsing_spec(self._task.features)))
@@ -47,6 +45,12 @@ def named(task: Task, prediction: tf.Tensor) -> dict[str, tf.Tensor]:
     assert isinstance(task.label, Category)
     best = tf.gather(tf.constant(task.label.labels), tf.argmax(prediction, axis=1))
     return {"probabilities": prediction, "class": best}
+
+
+def further(output: tf.Tensor) -> tf.Tensor:
+    """A further output, whole: one number a row, or several."""
+    values = tf.cast(output, tf.float32)
+    return values[:, 0] if values.shape[-1] == 1 else values
 
 
 def export(task: Task, model_name: str, model: keras.Model, preprocessing: Preprocessing, path: Path) -> Served:

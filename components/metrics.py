@@ -77,10 +77,11 @@ def score(kind: Kind, label: Any, prediction: Any) -> Scores:
 
 
 def table(kind: Kind, frame: pd.DataFrame, column: str = "prediction") -> Scores:
-    """The metrics of a column of predictions and, as metric_output, of the model's further outputs."""
+    """The metrics of a column of predictions and, as metric_output, of further outputs of the same shape."""
     found = score(kind, frame["label"], frame[column])
+    shape = matrix(frame[column]).shape
     for extra in frame.columns:
-        if extra.startswith(f"{column}_"):
+        if extra.startswith(f"{column}_") and matrix(frame[extra]).shape == shape:
             further = score(kind, frame["label"], frame[extra])
             found |= {f"{name}_{extra.removeprefix(f'{column}_')}": value for name, value in further.items()}
     return found
@@ -102,7 +103,7 @@ def slices(
 def groups(frame: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of each value of a slice column."""
     for value, rows in frame.groupby(f"slice_{column}", dropna=False, observed=True):
-        yield _key(value), rows
+        yield "missing" if pd.isna(value) else str(value), rows
 
 
 def chosen(prediction: Array) -> Array:
@@ -130,10 +131,3 @@ def matrix(column: Any) -> Array:
 
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
-
-
-def _key(value: Any) -> str:
-    """As the value is written in the task's file: a whole number stays one though a gap made the column float."""
-    if isinstance(value, float):
-        return "missing" if math.isnan(value) else f"{value:g}"
-    return "missing" if value is None or value is pd.NA else str(value)

@@ -10,10 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from components import reach
-from components.records import serialized_examples_of
+from components.records import ROW_ID, serialized_examples_of
 from tasks import Category, Feature, Image, Number, Task, Text
 
-ROW_ID = "_id"
 READ_AT_ONCE = 4096
 
 

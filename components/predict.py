@@ -41,7 +41,7 @@ def run(
     if output is not None:
         check_output(output, names)
     batches = raw_input.batches(definition, names)
-    with destination.fetched(chosen(serving, task, version)) as path:
+    with destination.fetched(destination.numbered(serving, task, version)) as path:
         first = list(next_of(batches))  # what cannot be read is told before TensorFlow is loaded
         if not first and output is None:
             return 0, 0
@@ -68,20 +68,6 @@ def nothing(task: Task) -> Batch:
     """No row at all: a Parquet file has its columns even so."""
     columns = {feature.name: pa.nulls(0) for feature in task.features}
     return Batch(columns=columns, numbers=np.empty(0, np.int64), source="")
-
-
-def chosen(serving: str, task: str, version: int | None) -> destination.Version:
-    """The version that was asked for, or the newest."""
-    known = destination.versions(serving, task)
-    if not known:
-        raise InputError(f"No version of {task} is served in {serving!r}. Run first: sluice run {task}")
-    if version is None:
-        return known[-1]
-    for candidate in known:
-        if candidate.number == version:
-            return candidate
-    listed = ", ".join(str(candidate.number) for candidate in known)
-    raise InputError(f"There is no version {version} of {task} in {serving!r}. Expected one of: {listed}.")
 
 
 def answered(task: Task, model: RawModel, batch: Batch, several: bool) -> Part:

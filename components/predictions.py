@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from components.outputs import main_output
-from components.parsing import parsed, served_rows
+from components.classes import means_the_same
+from components.outputs import label_values, main_output
+from components.parsing import parsed, served_rows, tensor_spec
 from components.progress import say
 from tasks import Category, Task
 
@@ -22,7 +23,8 @@ BATCH = 1024
 class ServedModel:
     """A pushed or exported model as a client meets it: only its SavedModel, none of our code."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, label_values: list[Any] | None = None) -> None:
+        self.label_values = label_values  # as the provenance has them; None where it does not tell
         self._loaded = tf.saved_model.load(str(path))
         self._examples = self._loaded.signatures["serving_default"]
 
@@ -37,7 +39,9 @@ def write(task: Task, model: ServedModel, champion: ServedModel | None, examples
     try:
         for requests, features, label, row in served_rows(task, examples, "test", BATCH):
             columns = {"row": pa.array(row), "label": pa.array(label)}
-            columns |= {f"slice_{name}": pa.array(_readable(task, name, features, label)) for name in task.slices}
+            columns |= {
+                f"slice_{name}": pa.array(_readable(task, name, features, label), pa.string()) for name in task.slices
+            }
             columns |= _answers(task, model(requests), "prediction")
             if champion is not None:
                 columns |= _champion_answers(task, champion, requests)
@@ -56,13 +60,15 @@ def write(task: Task, model: ServedModel, champion: ServedModel | None, examples
     return rows
 
 
-def _readable(task: Task, name: str, features: dict[str, np.ndarray], label: np.ndarray) -> list[str]:
-    """A slice column's values as people read them."""
+def _readable(task: Task, name: str, features: dict[str, np.ndarray], label: np.ndarray) -> list[str | None]:
+    """A slice column's values as people read them; None where missing."""
     column = next(column for column in task.columns if column.name == name)
     assert isinstance(column, Category)
     if name == task.label.name:
         return [column.labels[code] for code in label]
-    known = dict(zip(column.values, column.labels, strict=True))
+    _, missing = tensor_spec(column)
+    known: dict[Any, str | None] = {missing.decode() if isinstance(missing, bytes) else missing: None}
+    known |= dict(zip(column.values, column.labels, strict=True))
     plain = [value.decode() if isinstance(value, bytes) else value for value in features[name].tolist()]
     return [known.get(value, str(value)) for value in plain]
 
@@ -76,12 +82,26 @@ def _answers(task: Task, answer: dict[str, np.ndarray], name: str) -> dict[str, 
 def _champion_answers(task: Task, champion: ServedModel, requests: list[bytes]) -> dict[str, pa.Array]:
     try:
         answer = champion(requests)
+        if not _knows_the_label(task, champion, answer):
+            raise LookupError(
+                f"it was trained with other values of the label {task.label.name!r} than the task has now"
+            )
         return {"champion": _column(answer[main_output(task)])}
-    except (KeyError, tf.errors.OpError) as error:
+    except (LookupError, tf.errors.OpError) as error:
         raise ValueError(
             f"The serving model cannot answer this task's rows, so the new one cannot be compared with it: {error}. "
             "Expected a model of the same features and label; serve from another directory, or remove its versions."
         ) from error
+
+
+def _knows_the_label(task: Task, champion: ServedModel, answer: dict[str, np.ndarray]) -> bool:
+    """Whether the champion means the same by its answer, as its provenance says or else the answer itself."""
+    if champion.label_values is not None:
+        return champion.label_values == label_values(task)
+    if task.kind != "classes":
+        return True
+    assert isinstance(task.label, Category)
+    return means_the_same(task.label.labels, answer[main_output(task)], answer.get("class"))
 
 
 def _column(values: np.ndarray) -> pa.Array:

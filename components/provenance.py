@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ def provenance(
     champion: str,
     force: str,
     parameters: Mapping[str, str],
+    label_values: Sequence[int | str],
 ) -> dict[str, Any]:
     """The document that lies beside the model, as far as it is known before the copy."""
     return {
@@ -42,6 +43,7 @@ def provenance(
         "champion": champion,
         "force": force,
         "parameters": dict(parameters),
+        "label_values": list(label_values),
         "pushed_at": now(),
         "versions": library_versions(),
         "git": git_revision(),

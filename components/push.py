@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 import tasks
 from components import card, files
 from components import destination as served
+from components.outputs import WARMUP, label_values
 from components.progress import say
 from components.provenance import provenance
 
-WARMUP = "tf_serving_warmup_requests"
 RIVAL_SECONDS = 60.0
 WEIGHTS = "model.keras"
 
 
 class Pushed(NamedTuple):
-    """Version 0 and an empty path with reasons: declined."""
+    """Version 0 and an empty path with reasons: declined. A version with reasons: it serves what was rejected now."""
 
     version: int
     pushed: str
@@ -54,8 +54,9 @@ def run(
         return Pushed(0, "", [*rejected(verdict), *tried["reasons"]])
     data = files.read_json(statistics)
     origin = provenance(
-        verdict, data, tried, run=run, inputs=inputs, champion=champion, force=force, parameters=parameters
-    )
+        verdict, data, tried, run=run, inputs=inputs, champion=champion, force=force, parameters=parameters,
+        label_values=label_values(tasks.get(task)),
+    )  # fmt: skip
     extra = papers(task, origin, data, verdict, tried, Path(rehearsal))
     if (weights := Path(model) / WEIGHTS).is_file():  # a later run may begin with them
         extra[WEIGHTS] = weights
@@ -98,7 +99,8 @@ def _pushed(
         newest = served.newest(destination, task)
         if newest and is_serving(newest, verdict["model_sha256"], inputs):
             say(f"version {newest.number} is this model already")
-            return Pushed(newest.number, str(newest.path), [])
+            against = [] if force or _is_unchanged(newest, inputs) else [*rejected(verdict), *tried["reasons"]]
+            return Pushed(newest.number, str(newest.path), against)
         reasons = [
             *held_back(verdict, champion, newest.champion if newest else ""),
             *tried["reasons"],
@@ -137,7 +139,12 @@ def not_this_model(verdict: Mapping[str, Any], task: str, model_sha256: str) -> 
 
 def is_serving(newest: served.Version, model_sha256: str, inputs: str) -> bool:
     """The same model, or one made of the same data by the same code and settings."""
-    return newest.model_sha256 == model_sha256 or (bool(inputs) and newest.provenance.get("inputs") == inputs)
+    return newest.model_sha256 == model_sha256 or _is_unchanged(newest, inputs)
+
+
+def _is_unchanged(newest: served.Version, inputs: str) -> bool:
+    """What was decided of these inputs, perhaps by force, stays so; another gate may decide otherwise of the model."""
+    return bool(inputs) and newest.provenance.get("inputs") == inputs
 
 
 def held_back(verdict: Mapping[str, Any], champion: str, now: str) -> list[str]:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from components.client import MANY, repeated
-from components.records import SUFFIX, read_records
+from components.records import ROW_ID, SUFFIX, read_records
 from tasks import Category, Feature, Image, Number, Task, Text
 
 Row = dict[str, Any]
 
-ROW_ID = "_id"
 SINGLE, THOUSAND = "one row at a time", "1,000 rows at once"
 SINGLES = 16
 LONG = 100_000

@@ -19,6 +19,8 @@ import numpy as np
 
 SUFFIX = ".tfrecord.gz"
 LONGEST = 1 << 30
+# What each tf.Example has beside its columns.
+ROW_ID = "_id"
 
 
 class DamagedRecordError(ValueError):
@@ -90,19 +92,6 @@ class RecordWriter:
             pending.result()
 
 
-def write_records(path: Path, records: Iterable[bytes], batch: int = 4096) -> int:
-    """One whole gzip TFRecord file; the number of its records."""
-    held: list[bytes] = []
-    with RecordWriter(path) as writer:
-        for record in records:
-            held.append(record)
-            if len(held) == batch:
-                writer.write(held)
-                held = []
-        writer.write(held)
-    return writer.count
-
-
 def begins_record(start: bytes) -> bool:
     """Whether the bytes look like the beginning of an uncompressed TFRecord file."""
     return len(start) >= 12 and start[:12] == _head(struct.unpack("<Q", start[:8])[0])
@@ -135,15 +124,3 @@ def serialized_examples_of(urls: Iterable[str]) -> Iterator[bytes]:
     for url in urls:
         with fsspec.open(url, "rb") as file, gzip.GzipFile(fileobj=file) as plain:
             yield from read_records(io.BufferedReader(plain, 1 << 20))
-
-
-def shards(examples: Path | str, split: str) -> list[Path]:
-    """The files of a split, sorted."""
-    return sorted((Path(examples) / split).glob(f"examples-*{SUFFIX}"))
-
-
-def serialized_examples(examples: Path | str, split: str) -> Iterator[bytes]:
-    """Every serialized tf.Example of a split, always in the same order."""
-    for shard in shards(examples, split):
-        with gzip.open(shard, "rb") as file:
-            yield from read_records(io.BufferedReader(file, 1 << 20))

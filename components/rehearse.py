@@ -21,14 +21,13 @@ import pyarrow.parquet as pq
 
 import tasks
 from components import client, files
-from components.outputs import main_output
+from components.outputs import CLOSE, WARMUP, main_output
 from components.progress import say
 from components.questions import SINGLE, THOUSAND, Questions, prepared
 from tasks import Task
 
-CLOSE = 1e-5
 SECONDS = 900
-DOCUMENT, WARMUP = "rehearsal.json", "tf_serving_warmup_requests"
+DOCUMENT = "rehearsal.json"
 SIGNATURES = ("serving_default", "features")
 
 

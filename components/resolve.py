@@ -55,8 +55,7 @@ def run(
 ) -> Resolved:
     definition = tasks.get(task)
     chosen = model_name(definition, task, model)
-    if not 0 <= seed < 2**32:
-        raise InputError(f"The seed must be an integer from 0 to {2**32 - 1}. Received: {seed}.")
+    check_seed(seed)
     preprocess, train = settings.check_overrides(definition, chosen, overrides)
     check_destination(destination, task)
     data = dates.filled(data, scheduled=scheduled, schedule=schedule, timezone=timezone)
@@ -132,6 +131,11 @@ def champion(versions: Sequence[served.Version], inputs: str) -> str:
         if not before or before.partition(":")[0] in {str(version.number) for version in versions}:
             return before
     return newest.champion
+
+
+def check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise InputError(f"The seed must be an integer from 0 to {2**32 - 1}. Received: {seed}.")
 
 
 def check_destination(destination: str, task: str) -> None:

@@ -13,6 +13,8 @@ from tasks import InputError, Task, Train
 TRAIN, MODEL, PREPROCESS = "train.", "model.", "preprocess."
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 NONE = ("none", "null")
+# Train's fields that hold a name of Keras'.
+NAMED = {"optimizer": tasks.OPTIMIZERS, "loss": tasks.LOSSES}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,11 +24,13 @@ class Setting:
     kinds: tuple[type, ...]
     optional: bool = False
     choices: tuple[str, ...] = ()
+    of_keras: bool = False
 
     @property
     def expected(self) -> str:
         names = {bool: "true or false", int: "an integer", float: "a number", str: "text", tuple: "numbers and commas"}
         words = [" or ".join(map(repr, self.choices))] if self.choices else [names[kind] for kind in self.kinds]
+        words = ["one of Keras' names"] if self.of_keras else words
         return " or ".join([*words, *(["none"] if self.optional else [])])
 
 
@@ -72,15 +76,16 @@ def parse(key: str, text: str, setting: Setting) -> Any:
     if setting.optional and word.lower() in NONE:
         return None
     if setting.choices:
-        if word in setting.choices:
-            return word
+        if found := next((name for name in (word, word.lower()) if name in setting.choices), None):
+            return found
     else:
         for kind in setting.kinds:
             try:
                 return _read(word if kind is not str else text, kind)
             except (ValueError, KeyError):
                 continue
-    raise InputError(f"{key} must be {setting.expected}. Received: {text!r}.")
+    hint = tasks.nearest(word, list(setting.choices)) if setting.of_keras else ""
+    raise InputError(f"{key} must be {setting.expected}. Received: {text!r}.{hint}")
 
 
 def _read(word: str, kind: type) -> Any:
@@ -122,7 +127,8 @@ def _train_fields() -> dict[str, Setting]:
     for field in dataclasses.fields(Train):
         parts = [part.strip() for part in str(field.type).split(" | ")]
         choices = tuple(re.findall(r"""["']([^"']*)["']""", str(field.type))) if "Literal[" in str(field.type) else ()
+        choices = NAMED.get(field.name, choices)
         plain = tuple(kinds[part] for part in parts if part in kinds)
         if plain or choices:
-            found[field.name] = Setting(plain, "None" in parts, choices)
+            found[field.name] = Setting(plain, "None" in parts, choices, field.name in NAMED)
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import time
@@ -21,6 +22,8 @@ from tasks import InputError
 
 STAGED, PRUNED = ".incoming-", ".pruned-"
 STALE_SECONDS = 3600
+# TF Serving reads a version's name as a 64-bit integer.
+NUMBER = re.compile(r"[0-9]{1,18}")
 FULL = {errno.ENOSPC, errno.EDQUOT}
 REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}

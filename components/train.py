@@ -143,8 +143,9 @@ def fit(
     epoch = feeding.Epoch()
     callbacks: list[keras.callbacks.Callback] = [epoch, LossRatio()]
     callbacks += [early] if early else []
-    callbacks += [resume, Progress(train.epochs, steps), tensorboard.callback(directory / "logs", train)]
+    callbacks += [Progress(train.epochs, steps), tensorboard.callback(directory / "logs", train)]
     callbacks += list(train.callbacks()) if train.callbacks else []
+    callbacks.append(resume)  # the last: it keeps what the others have done to the model
     say(f"training on {rows.count:,} rows")
     if first < train.epochs and not resume.stopped:
         order = feeding.order(rows, batch, seed=seed, epoch=epoch)

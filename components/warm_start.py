@@ -79,9 +79,12 @@ def _names(model: keras.Model) -> list[str]:
 
 
 def _changed_vocabularies(served: Path, now: Path) -> list[str]:
-    """Files that both graphs look words up in, of another content; and those that only one has."""
+    """Files that the graph looks words up in, and that the served model lacks or has with another content.
+
+    What else the served model has is its layers' own, such as the vocabulary of a TF-Hub module.
+    """
     before, after = _contents(served), _contents(now)
-    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return sorted(name for name in after if before.get(name) != after[name])
 
 
 def _contents(folder: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 import tasks
 from components import cron, dates, resolve, settings
 from pipelines.commands.run import pipeline_arguments
-from tasks import InputError, nearest
+from tasks import InputError
 
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 # Where things lie that the steps look for.
@@ -69,14 +69,12 @@ def environment() -> dict[str, str]:
 
 def command(given: argparse.Namespace) -> list[str]:
     """The run as it was asked for here, with nothing left that hangs on this directory or this shell."""
-    if given.task not in tasks.names():
-        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    definition = tasks.get(given.task)
     home = Path(os.environ.get("SLUICE_HOME") or ".").expanduser().absolute()
     runs, serving = str(home / "runs"), given.destination or str(home / "serving")
     if "://" not in serving:
         serving = str(Path(serving).expanduser().absolute())
     asked = pipeline_arguments(argparse.Namespace(**{**vars(given), "runs_dir": Path(runs), "serving_dir": serving}))
-    definition = tasks.get(given.task)
     settings.check_overrides(definition, resolve.model_name(definition, given.task, given.model), asked["overrides"])
     words = [sys.executable, "-m", "pipelines", "run", given.task]
     for option in KEPT:

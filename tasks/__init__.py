@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 
 from tasks._features import Category, Feature, Image, Number, Text
+from tasks._named import LOSSES, OPTIMIZERS
 from tasks._task import (
     METRICS,
     Bar,
@@ -23,8 +24,9 @@ from tasks._task import (
 )
 
 __all__ = [
-    "METRICS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Model", "Number", "Part", "Split",
-    "Splits", "Task", "Text", "Train", "check_fit", "get", "keyword_defaults", "names", "nearest",
+    "LOSSES", "METRICS", "OPTIMIZERS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Model", "Number",
+    "Part", "Split", "Splits", "Task", "Text", "Train", "check_fit", "check_name", "get", "keyword_defaults", "names",
+    "nearest",
 ]  # fmt: skip
 
 
@@ -32,9 +34,14 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-def get(name: str) -> Task:
+def check_name(name: str) -> None:
+    """InputError if there is no such task; its module is not imported."""
     if name not in names():
         raise InputError(f"There is no task {name!r}.{nearest(name, names())}")
+
+
+def get(name: str) -> Task:
+    check_name(name)
     task = getattr(importlib.import_module(f"tasks.{name}"), "TASK", None)
     if not isinstance(task, Task):
         raise InputError(f"tasks/{name}.py must end in TASK = Task(...). Received: {task!r}.")

@@ -24,6 +24,8 @@ METRICS: Mapping[Kind, Mapping[str, bool]] = {
     "binary": {"accuracy": True, "auc": True, "log_loss": False, "precision": True, "recall": True},
     "classes": {"accuracy": True, "log_loss": False, "macro_f1": True},
 }
+# Names under which a model's main output is served, and the evaluation's for it.
+SERVED = frozenset({"class", "prediction", "probabilities", "probability"})
 
 
 class InputError(ValueError):
@@ -59,7 +61,8 @@ class Train:
     """How a model is fitted. Every plain field can be overridden: `--set train.epochs=3`.
 
     `patience` stops after so many epochs without a smaller validation loss and goes back to the best weights;
-    `keep_best` goes back to them without stopping early.
+    `keep_best` goes back to them without stopping early. When a killed run goes on, what `callbacks` did to the model
+    and its optimizer is there again, such as a lowered learning rate; what they count themselves begins afresh.
     """
 
     epochs: int
@@ -96,7 +99,7 @@ class Model:
     `build` returns an uncompiled model whose inputs bear names of the preprocessing's outputs. Its keyword arguments
     are hyperparameters: `--set model.units=128`. A regression ends in one linear unit, two classes in one sigmoid unit
     (the probability of the label's second value), more classes in a softmax. A model with several outputs returns a
-    dict; the first key named in `outputs` is the one the gate judges.
+    dict; the first key named in `outputs` is the one the gate judges, the others are served by their own names.
 
     A builder with a parameter called `transform_graph` is told where the fitted preprocessing lies, so that it can
     read a vocabulary. A sentence that a report should give about a model goes into its attribute `about`.
@@ -214,6 +217,11 @@ def _check_models(task: Task) -> None:
             raise ValueError(f"A model's name is lower case letters, digits and underscores. Received: {name!r}.")
         if not model.outputs:
             raise ValueError(f"Model {name!r} needs at least one output. Received: none.")
+        if taken := SERVED.intersection(model.outputs[1:]):
+            raise ValueError(
+                f"The main output of model {name!r} is served as {', '.join(sorted(SERVED))}. Expected other names for "
+                f"further outputs. Received: {', '.join(sorted(taken))}."
+            )
         check_fit(task, name, model.train)
 
 

@@ -148,7 +148,10 @@ def test_the_workers_of_a_cluster(config: str, expected: Any) -> None:
     assert devices.read_cluster(config) == expected
 
 
-@pytest.mark.parametrize("config", ["[1]", "{", "5"])
+@pytest.mark.parametrize(
+    "config",
+    ["[1]", "{", "5", '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": "first"}}'],
+)
 def test_a_broken_cluster_is_a_sentence(config: str) -> None:
     with pytest.raises(InputError, match="TF_CONFIG is JSON"):
         devices.read_cluster(config)

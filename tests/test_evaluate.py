@@ -12,10 +12,21 @@ import pytest
 import tensorflow as tf
 
 import tasks
-from components import destination, evaluate, files, honesty, parsing, predictions, transform
+from components import (
+    destination,
+    evaluate,
+    files,
+    honesty,
+    metrics,
+    parsing,
+    predictions,
+    rehearse,
+    transform,
+    verdict,
+)
 from components.export import export
 from components.preprocessing import Preprocessing
-from tasks import Bar, Category, Number
+from tasks import Bar, Category, Model, Number, Train
 
 
 @pytest.fixture
@@ -66,6 +77,19 @@ def test_predictions_stand_beside_label_slices_and_champion(plane, trained):
     assert frame["label"][3] == 3.0 + 2 * 3.0
     assert frame["slice_side"].tolist()[:2] == ["right", "left"]
     np.testing.assert_array_equal(frame["prediction"], frame["champion"])
+
+
+@pytest.mark.parametrize(("values", "present"), [(("left", "right"), "left"), ((1, 2), 1)])
+def test_rows_without_a_slices_value_are_a_slice_of_their_own(plane, trained, write_examples, values, present):
+    task = dataclasses.replace(plane, features=(*plane.features[:2], Category("side", values, when_missing="keep")))
+    rows = [{"a": 1.0, "b": 1.0, "y": 3.0, "side": value} for value in (None, present, None)]
+    examples = write_examples(task, trained / "gaps", {"test": rows})
+    transform.analyse(task, task.preprocess, examples, str(trained / "kept"), [])
+    export(task, "line", task.models["line"].build(), Preprocessing(str(trained / "kept")), trained / "keeping")
+    path = str(trained / "p.parquet")
+    predictions.write(task, predictions.ServedModel(trained / "keeping"), None, examples, path)
+    found = {value: len(group) for value, group in metrics.groups(pd.read_parquet(path), "side")}
+    assert found == {str(present): 1, "missing": 2}
 
 
 def test_an_empty_test_split_is_a_sentence(plane, trained, write_examples, tmp_path):
@@ -173,6 +197,77 @@ def test_a_champion_of_other_features_stops_the_run(plane, trained, tmp_path):
     rivals = [predictions.ServedModel(trained / "serving"), predictions.ServedModel(tmp_path / "other")]
     with pytest.raises(ValueError, match="cannot answer this task's rows"):
         predictions.write(plane, *rivals, str(trained / "examples"), str(tmp_path / "p.parquet"))
+
+
+SIZES = ("small", "medium", "large")
+
+
+def size_of(a):
+    return SIZES[min(int(a) // 2, 2)]
+
+
+def two_answers():
+    """A size by its class and by another's guess, and two numbers that speak of something else."""
+    inputs = keras.Input((2,), name="features")
+    softmax = {name: keras.layers.Dense(3, "softmax", name=name)(inputs) for name in ("size", "guess")}
+    return keras.Model(inputs, softmax | {"place": keras.layers.Dense(2, name="place")(inputs)})
+
+
+@pytest.fixture
+def sizes(plane):
+    train = Train(epochs=1, loss="mse")
+    return dataclasses.replace(
+        plane, label=Category("size", SIZES), gate=(Bar("accuracy", 0.1),), slices=(),
+        models={"two": Model(two_answers, train, outputs=("size", "guess", "place"))},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def sized(sizes, plane_rows, write_examples, tmp_path):
+    """An untrained model of three classes, exported, and raw rows."""
+    keras.utils.set_random_seed(0)
+    rows = [{**row, "size": size_of(row["a"])} for row in plane_rows]
+    examples = write_examples(sizes, tmp_path / "examples", {"train": rows, "test": rows[:9]})
+    transform.analyse(sizes, sizes.preprocess, examples, str(tmp_path / "graph"), [])
+    export(sizes, "two", two_answers(), Preprocessing(str(tmp_path / "graph")), tmp_path / "serving")
+    return tmp_path
+
+
+def test_further_outputs_of_a_classifier_are_served_whole_and_scored_where_they_fit(sizes, sized):
+    path = sized / "predictions.parquet"
+    predictions.write(sizes, predictions.ServedModel(sized / "serving"), None, str(sized / "examples"), str(path))
+    frame = pd.read_parquet(path)
+    assert [len(frame[f"prediction{name}"][0]) for name in ("", "_guess", "_place")] == [3, 3, 2]
+    assert sum(frame["prediction_guess"][0]) == pytest.approx(1, abs=1e-5)
+    measured = verdict.document(sizes, frame)["metrics"]
+    assert list(measured) == ["accuracy", "log_loss", "macro_f1", "accuracy_guess", "log_loss_guess", "macro_f1_guess"]
+    shapes = {name: values.shape for name, values in rehearse.predicted(path, list(range(9))).items()}
+    assert shapes == {"prediction": (9, 3), "guess": (9, 3), "place": (9, 2)}
+
+
+def of_label(task, *values):
+    return dataclasses.replace(task, label=Category("size", values))
+
+
+@pytest.mark.parametrize("values", [SIZES[::-1], ("tiny", "huge", "vast"), (*SIZES, "huge")])
+def test_a_champion_of_other_classes_stops_the_run(sizes, sized, values):
+    served = predictions.ServedModel(sized / "serving")
+    with pytest.raises(ValueError, match=r"cannot answer this task's rows.*other values of the label 'size'"):
+        predictions.write(of_label(sizes, *values), served, served, str(sized / "examples"), str(sized / "p.parquet"))
+
+
+def test_the_provenance_tells_what_a_champion_means_by_its_probability(sizes, sized, plane_rows, write_examples):
+    model = keras.Sequential([keras.Input((2,), name="features"), keras.layers.Dense(1, "sigmoid")])
+    two = dataclasses.replace(of_label(sizes, "small", "large"), models={"line": Model(lambda: model, Train(epochs=1))})
+    examples = write_examples(two, sized / "two", {"test": [{**row, "size": "small"} for row in plane_rows]})
+    export(two, "line", model, Preprocessing(str(sized / "graph")), sized / "new")
+    origin = {"provenance.json": {"label_values": ["small", "large"]}}
+    version = destination.add(sized / "served", "plane", sized / "new", origin)
+    champion = evaluate.load_champion(str(sized / "served"), "plane", version.champion)
+    asked = (predictions.ServedModel(sized / "new"), champion, examples, str(sized / "p.parquet"))
+    assert predictions.write(two, *asked) == 40
+    with pytest.raises(ValueError, match="other values of the label 'size'"):
+        predictions.write(of_label(two, "large", "small"), *asked)
 
 
 def test_labels_are_positions_among_the_declared_values():

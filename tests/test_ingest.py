@@ -13,7 +13,7 @@ import pytest
 from components import assembly, exchange, ingest
 from components.parts import Schema, write_part
 from components.reading import FilePart
-from components.records import serialized_examples
+from components.records import serialized_examples_of
 from components.sources import Source, file_parts, snapshot
 from tasks import Bar, Category, InputError, Model, Number, Part, Task, Text, Train
 
@@ -49,7 +49,7 @@ def boats(examples: Path, *parts: Source) -> dict[str, Any]:
 
 
 def ids(examples: Path, split: str) -> list[bytes]:
-    return list(serialized_examples(examples, split))
+    return list(serialized_examples_of(map(str, sorted((examples / split).glob("examples-*.tfrecord.gz")))))
 
 
 def aside(examples: Path) -> list[dict[str, str]]:

@@ -74,12 +74,19 @@ def test_further_outputs_have_names_of_their_own() -> None:
     assert (found["mae"], found["mae_aux"]) == (0.0, 1.0)
 
 
+def test_further_outputs_of_another_shape_are_not_scored() -> None:
+    further = {"prediction_same": THREE, "prediction_pair": [row[:2] for row in THREE], "prediction_one": [0.1] * 4}
+    found = metrics.table("classes", pd.DataFrame({"label": [0, 1, 1, 2], "prediction": THREE, **further}))
+    assert found["accuracy_same"] == found["accuracy"] == 0.75
+    assert not [name for name in found if name.endswith(("_pair", "_one"))]
+
+
 def test_slices() -> None:
     frame = pd.DataFrame(
         {
             "label": [0, 1, 0, 1],
             "prediction": [0.1, 0.9, 0.8, 0.7],
-            "slice_origin": [1.0, 1.0, np.nan, 2.0],
+            "slice_origin": ["1", "1", np.nan, "2"],
             "slice_colour": ["red", "red", None, "<b>"],
         }
     )

@@ -16,7 +16,8 @@ import tensorflow as tf
 from PIL import Image as Picture
 
 import tasks
-from components import predict, raw_model, records
+from components import answers, predict, raw_model, records
+from components.outputs import main_output
 from tasks import InputError
 
 NAMES = "cylinders,displacement,horsepower,weight,acceleration,model_year,origin"
@@ -285,7 +286,7 @@ def test_an_output_is_replaced_by_a_whole_one_only(serving: Path, tmp_path: Path
 def test_versions_that_cannot_answer(serving: Path, tmp_path: Path) -> None:
     rows = tmp_path / "a.csv"
     cars(1).to_csv(rows, index=False)
-    with pytest.raises(InputError, match=r"No version of auto_mpg is served in .* sluice run auto_mpg"):
+    with pytest.raises(InputError, match=r"There is no version of auto_mpg in .* sluice run auto_mpg"):
         ask(tmp_path, "auto_mpg", rows)
     with pytest.raises(InputError, match=r"There is no version 7 of auto_mpg .* Expected one of: 1"):
         ask(serving, "auto_mpg", rows, version=7)
@@ -301,6 +302,27 @@ def test_versions_that_cannot_answer(serving: Path, tmp_path: Path) -> None:
     }, {"image": tf.string})  # fmt: skip
     with pytest.raises(InputError, match="other values of the label 'label'"):
         ask(tmp_path, "fashion_mnist", picture(tmp_path / "a.png", 0))
+
+
+@pytest.mark.parametrize("task", ["auto_mpg", "imdb_padded", "fashion_mnist"])
+def test_a_version_of_another_kind_of_label_is_told(task: str) -> None:
+    definition, mine = tasks.get(task), main_output(tasks.get(task))
+    outputs = {"prediction": np.ones(1), "probability": np.ones(1), "probabilities": np.ones((1, 3))}
+    label = definition.label.name
+    with pytest.raises(InputError, match=f"trained with other values of the label '{label}' than the task has now"):
+        answers.named(definition, {name: values for name, values in outputs.items() if name != mine})
+
+
+def test_further_outputs_are_read_by_class_or_by_place(serving: Path, tmp_path: Path) -> None:
+    def several(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        half = tf.one_hot(tf.fill(tf.shape(image), 2), 10) / 2
+        return clothes(image) | {"guess": half, "place": half[:, 1:3], "sure": half[:, 2]}
+
+    save(tmp_path / "fashion_mnist" / "1", several, {"image": tf.string})
+    (said,) = ask(tmp_path, "fashion_mnist", picture(tmp_path / "a.png", 8))
+    assert said["class"] == "Bag"
+    assert {name: value for name, value in said["guess"].items() if value} == {"Pullover": 0.5}
+    assert (said["place"], said["sure"]) == ({"0": 0.0, "1": 0.5}, 0.5)
 
 
 CLIENT = """

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components import destination, files, provenance, push, store
+from components import conclude, destination, files, provenance, push, store
 
 ROOT = Path(__file__).parent.parent
 
@@ -107,6 +107,7 @@ def test_a_blessed_model_is_pushed_with_its_papers(tmp_path: Path) -> None:
         "champion": "",
         "model_sha256": files.tree_hash(candidate.serving),
         "parameters": {"seed": "0"},
+        "label_values": [],
         "metrics": {"mae": 2.0},
         "fingerprint": "f00d",
         "rows": {"train": 7},
@@ -173,6 +174,25 @@ def test_the_same_model_is_not_pushed_twice(tmp_path: Path) -> None:
     assert candidate.push(inputs="other inputs", run="r2") == first
     assert pushed(tmp_path) == [1]
     assert files.read_json(Path(first.pushed) / "assets.extra" / "provenance.json")["run"] == "r1"
+
+
+def test_a_served_model_that_another_gate_rejects_is_not_accepted(tmp_path: Path) -> None:
+    first = Candidate(tmp_path, "first").push()
+    rejected = Candidate(tmp_path / "later", "first").bless(blessed=False, reasons=["mae 3 is above the bar 2"])
+    given = {"destination": str(tmp_path / "serving"), "inputs": "of another gate"}
+    assert rejected.push(**given) == (1, first.pushed, ["mae 3 is above the bar 2"])
+    assert rejected.push(**given, force="because") == first
+    assert rejected.push(destination=given["destination"]) == first  # nothing has changed since it was pushed
+    rejected.bless().rehearse(passed=False, reasons=["Asked with an empty text, it fails."])
+    assert rejected.push(**given).reasons == ["Asked with an empty text, it fails."]
+    assert pushed(tmp_path) == [1]
+
+
+@pytest.mark.parametrize(("version", "reasons"), [(0, ["mae 3"]), (0, []), (1, ["mae 3"])])
+def test_a_cluster_run_ends_as_failed_where_the_gate_rejected(version: int, reasons: list[str]) -> None:
+    conclude.run(publish=True, blessed=True, version=1, reasons=[])
+    with pytest.raises(RuntimeError, match="The gate rejected the model"):
+        conclude.run(publish=True, blessed=False, version=version, reasons=reasons)
 
 
 def test_a_model_of_the_same_inputs_is_serving_already(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from components import analysis, exchange, ingest, parsing, reach
-from components.records import serialized_examples, serialized_examples_of
+from components.records import serialized_examples_of
 from components.sources import source_parts
 from tasks import InputError
 
@@ -62,7 +62,8 @@ def test_ingest_to_a_url_is_ingest_to_a_folder(plane: Any, cars: str, tmp_path: 
     for split in ("train", "eval", "test"):
         urls = parsing.shards(place, split)
         assert [url.rpartition("/")[2] for url in urls] == ["examples-00000-of-00001.tfrecord.gz"]
-        assert list(serialized_examples_of(urls)) == list(serialized_examples(tmp_path / "examples", split))
+        files = parsing.shards(str(tmp_path / "examples"), split)
+        assert list(serialized_examples_of(urls)) == list(serialized_examples_of(files))
     names = {path.removeprefix("/bucket/run-1/examples/") for path in bucket.find("/bucket")}
     assert {name.partition("/")[0] for name in names} == {"train", "eval", "test", "rejected"}
 

@@ -11,7 +11,14 @@ import pyarrow as pa
 import pytest
 
 from components import encoding, records
-from components.records import DamagedRecordError, RecordWriter, read_records, serialized_examples, write_records
+from components.records import DamagedRecordError, RecordWriter, read_records, serialized_examples_of
+
+
+def write(path: Path, written: list[bytes]) -> str:
+    with RecordWriter(path) as writer:
+        writer.write(written)
+    assert writer.count == len(written)
+    return str(path)
 
 
 def test_the_bytes_of_a_record_are_those_of_the_format() -> None:
@@ -21,11 +28,9 @@ def test_the_bytes_of_a_record_are_those_of_the_format() -> None:
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     written = [b"", b"a", b"b" * 100_000, bytes(range(256))]
-    (tmp_path / "train").mkdir()
-    assert write_records(tmp_path / "train" / "examples-00001-of-00002.tfrecord.gz", written[2:]) == 2
-    assert write_records(tmp_path / "train" / "examples-00000-of-00002.tfrecord.gz", written[:2]) == 2
-    assert list(serialized_examples(tmp_path, "train")) == written
-    assert list(serialized_examples(tmp_path, "test")) == []
+    urls = [write(tmp_path / "first.tfrecord.gz", written[:2]), write(tmp_path / "second.tfrecord.gz", written[2:])]
+    assert list(serialized_examples_of(urls)) == written
+    assert list(serialized_examples_of([])) == []
 
 
 def test_the_same_records_are_the_same_bytes_under_any_name_and_in_any_batches(tmp_path: Path) -> None:
@@ -79,8 +84,8 @@ def test_tensorflow_reads_the_records_and_the_examples(tmp_path: Path) -> None:
         "pixels": pa.array([b"\x00\xff", None, b"12"], pa.binary()),
     }
     ids = np.array([0, 2**63, 2**64 - 1], np.uint64)
-    write_records(tmp_path / "first", encoding.encode(columns, ids))
-    write_records(tmp_path / "second", encoding.encode(columns, ids))
+    write(tmp_path / "first", encoding.encode(columns, ids))
+    write(tmp_path / "second", encoding.encode(columns, ids))
     # Small shards are put together as members of one gzip file.
     (tmp_path / "joined").write_bytes((tmp_path / "first").read_bytes() + (tmp_path / "second").read_bytes())
     read = list(tf.data.TFRecordDataset(str(tmp_path / "joined"), "GZIP").as_numpy_iterator())

@@ -113,6 +113,14 @@ def test_the_inputs_change_with_whatever_could_change_the_model(boats: Path) -> 
         ({"overrides": {"train.epochs": "many"}}, "train.epochs must be an integer. Received: 'many'."),
         ({"overrides": {"train.epochs": "0"}}, "Train.epochs must be at least 1. Received: 0."),
         ({"overrides": {"train.fit_on": "test"}}, "train.fit_on must be 'train' or 'train+eval'. Received: 'test'."),
+        (
+            {"overrides": {"train.optimizer": "adm"}},
+            "train.optimizer must be one of Keras' names. Received: 'adm'. Did you mean 'adam'?",
+        ),
+        (
+            {"overrides": {"train.loss": "mean_square_error"}},
+            "train.loss must be one of Keras' names or none. Received: 'mean_square_error'. Did you mean 'mean_squ",
+        ),
         ({"overrides": {"train.patience": "x"}}, "train.patience must be an integer or none. Received: 'x'."),
         ({"overrides": {"preprocess.words": "1.5"}}, "preprocess.words must be an integer. Received: '1.5'."),
     ],
@@ -189,10 +197,13 @@ def test_after_a_push_of_the_same_inputs_the_champion_is_what_that_one_was_judge
         ("train.learning_rate", "none", None),
         ("train.patience", "None", None),
         ("train.optimizer", "sgd", "sgd"),
+        ("train.optimizer", "AdamW", "adamw"),
         ("train.schedule", "cosine", "cosine"),
         ("train.mixed_precision", "true", True),
         ("train.class_weights", "none", None),
         ("train.loss", "mae", "mae"),
+        ("train.loss", "Huber", "Huber"),
+        ("train.loss", "none", None),
     ],
 )
 def test_train_settings(key: str, text: str, value: object) -> None:

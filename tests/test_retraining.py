@@ -15,6 +15,7 @@ from components.destination import Version
 from components.parts import split_rows
 from components.sources import source_parts
 from pipelines.commands import text
+from pipelines.local import run
 from tasks import Number, Splits
 
 ROOT = Path(__file__).parent.parent
@@ -110,6 +111,20 @@ def test_small_shards_that_come_later_change_only_the_last_group() -> None:
     after = assembly.groups(list("abcdef"), sizes.__getitem__)
     assert before == [["a", "b"], ["c"], ["d"], ["e"]]
     assert after == [["a", "b"], ["c"], ["d"], ["e", "f"]]
+
+
+def test_a_rejected_model_that_is_served_already_was_not_forced() -> None:
+    facts = {
+        "blessed": False, "reasons": ["mae 3 is above the bar 2"], "nothing_new": False, "version": 1,
+        "pushed": "/serving/boats/1", "parameters": {"force": ""},
+    }  # fmt: skip
+    said = "the gate rejected the model, which is served already; nothing was pushed:"
+    assert text.verdict(facts) == [said, "  - mae 3 is above the bar 2", "version 1 is served from /serving/boats/1"]
+    assert not run.cleared(facts)
+    assert run.cleared({**facts, "nothing_new": True})
+    forced = {**facts, "parameters": {"force": "because"}}
+    assert text.verdict(forced)[0] == "pushed by force, past the gate:"
+    assert run.cleared(forced)
 
 
 def test_the_summary_tells_nothing_new_and_drift() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 import subprocess
@@ -77,6 +78,14 @@ def tensor(feature: tasks.Feature, values: Any) -> tf.Tensor:
 
 def arrays(outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in outputs.items()}
+
+
+@pytest.mark.parametrize("name", ["class", "prediction", "probabilities", "probability"])
+def test_a_further_output_cannot_take_the_main_ones_place(name: str) -> None:
+    task = tasks.get("auto_mpg")
+    model = dataclasses.replace(task.models["mlp"], outputs=("main", name))
+    with pytest.raises(ValueError, match=rf"Expected other names for further outputs\. Received: {name}\."):
+        dataclasses.replace(task, models={"mlp": model})
 
 
 def test_listing_every_task_imports_no_tensorflow() -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.src import losses, optimizers
 
 from components import feeding, train
 from components import transform as transform_
 from components.preprocessing import Preprocessing
-from tasks import Category, Model, Train
+from tasks import LOSSES, OPTIMIZERS, Category, Model, Train
 
 
 @pytest.fixture
@@ -72,6 +74,34 @@ def test_a_killed_fit_goes_on_after_its_last_finished_epoch_to_the_same_end(plan
     assert resumed.best_epoch == whole.best_epoch
     for one, two in zip(expected, received, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+class Halve(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        rate = self.model.optimizer.learning_rate
+        rate.assign(rate / 2)
+
+
+class StopAfter(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch + 1 == 2
+
+
+def test_what_callbacks_did_is_there_again_after_a_kill(plane, prepared, tmp_path):
+    halving = dataclasses.replace(SETTINGS, callbacks=lambda: [Halve()])
+    _, expected = fitted(plane, prepared, tmp_path / "whole", halving)
+    killed = dataclasses.replace(SETTINGS, callbacks=lambda: [Halve(), KillAfter()])
+    with pytest.raises(Killed):
+        fitted(plane, prepared, tmp_path / "cut", killed)
+    _, received = fitted(plane, prepared, tmp_path / "cut", halving)
+    for one, two in zip(expected, received, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_callback_that_stops_training_has_stopped_it(plane, prepared, tmp_path):
+    stopping = dataclasses.replace(SETTINGS, callbacks=lambda: [StopAfter()])
+    assert fitted(plane, prepared, tmp_path / "run", stopping)[0].epoch == 2
+    assert fitted(plane, prepared, tmp_path / "run", SETTINGS)[0].epoch == 2
 
 
 def test_a_fit_killed_after_its_last_epoch_trains_no_more(plane, prepared, tmp_path):
@@ -134,6 +164,20 @@ def test_each_epoch_has_its_own_order_that_hangs_on_nothing_else(plane, prepared
     assert sorted(first) == sorted(second) == list(range(rows.count))
     assert first != second
     assert order(0) == first
+
+
+def made_by_name(get, names):
+    """The names of which Keras makes something without being told more."""
+    for name in names:
+        with contextlib.suppress(TypeError, KeyError):
+            get(name)
+            yield name
+
+
+def test_the_names_that_settings_take_are_those_that_keras_knows():
+    assert set(OPTIMIZERS) == set(made_by_name(keras.optimizers.get, optimizers.ALL_OBJECTS_DICT))
+    # The base class computes nothing.
+    assert {"Loss", *LOSSES} == set(made_by_name(keras.losses.get, losses.ALL_OBJECTS_DICT))
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "exponential"])

@@ -50,6 +50,14 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_released_rollback_to_a_version_of_others_holds_nothing_back(home: Path) -> None:
+    (home / "serving" / "auto_mpg" / "1" / "assets.extra" / "provenance.json").unlink()
+    sluice(home, "rollback", "auto_mpg", "1")
+    assert "holds retraining back" in sluice(home, "versions", "auto_mpg")
+    sluice(home, "release", "auto_mpg")
+    assert "holds retraining back" not in sluice(home, "versions", "auto_mpg")
+
+
 def test_versions_are_listed_with_what_one_needs_to_choose(home: Path) -> None:
     sluice(home, "rollback", "auto_mpg", "1")
     head, first, second, third = sluice(home, "versions", "auto_mpg").splitlines()

@@ -92,6 +92,17 @@ def test_another_vocabulary_is_no_warm_start(served: tuple[Path, keras.Model]) -
     np.testing.assert_array_equal(model.get_weights()[0], fresh[0])
 
 
+def test_a_vocabulary_of_a_layers_own_is_no_hindrance(served: tuple[Path, keras.Model]) -> None:
+    version, _ = served
+    (version / "assets").mkdir()
+    (version / "assets" / "tokens.txt").write_text("the\nmovie\n")
+    for folder in (version / "assets", version.parents[2] / "graph" / "transform_fn" / "assets"):
+        (folder / "words").write_text("a\nb\n")
+    assert begin(build(), version)["taken"] == 6
+    (version / "assets" / "words").write_text("b\na\n")
+    assert begin(build(), version)["taken"] == 0
+
+
 def test_a_version_without_weights_or_gone_is_told(served: tuple[Path, keras.Model]) -> None:
     version, _ = served
     (version / "assets.extra" / "model.keras").write_bytes(b"damaged")

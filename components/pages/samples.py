@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from components.columns import PNG
 from components.metrics import matrix
 from components.pages.html import Markup, folded, join, number, section, table, tag
 from tasks import Category, Feature, Image, Task, Text
 
 IMAGES, TEXTS, ROWS = 25, 6, 10
 LONGEST = 420
-PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from components.reading._lines import Broken
 from tasks import InputError
 
 # Rows of a batch where the format does not say how many bytes a row has.
@@ -57,6 +58,12 @@ class Batch:
             return self.raw(index)
         values = {name: _value(column, index) for name, column in self.columns.items()}
         return json.dumps(values, default=_readable, ensure_ascii=False)
+
+
+def broken(source: str, line: Broken) -> Batch:
+    """No row at all: the line is set aside."""
+    aside = (Rejected(line.line, f"{source} line {line.line}", line.reason, "", line.text),)
+    return Batch(columns={}, numbers=np.empty(0, np.int64), source=source, unit="line", rejected=aside)
 
 
 def _value(column: pa.Array, index: int) -> Any:

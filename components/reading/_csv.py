@@ -10,12 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from components.reading._batch import Batch, Rejected, find_columns
+from components.reading._batch import Batch, Rejected, broken, find_columns
 from components.reading._lines import RETURN, Block, Blocks, Broken, quoted_spans
 from tasks import InputError
 
 DELIMITERS = ",;\t|"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read_csv(stream: BinaryIO, source: str, needed: Sequence[str], optional: Sequence[str]) -> Iterator[Batch]:
@@ -28,15 +27,14 @@ def read_csv(stream: BinaryIO, source: str, needed: Sequence[str], optional: Seq
             block, header = _header(block, source, delimiter)
             wanted = find_columns(source, header, needed, optional)
         if isinstance(block, Broken):
-            aside = (Rejected(block.line, f"{source} line {block.line}", block.reason, "", block.text),)
-            yield Batch(columns={}, numbers=np.empty(0, np.int64), source=source, unit="line", rejected=aside)
+            yield broken(source, block)
         elif block.ends.size:
             yield _batch(block, source, delimiter, header, wanted)
 
 
 def _delimiter(rows: Blocks, source: str, needed: Sequence[str]) -> str:
     """The delimiter under which the first line names most of the needed columns."""
-    rows.skip(BYTE_ORDER_MARK)
+    rows.skip_mark()
     start = rows.peek()
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(f"{source} is UTF-16 text. Expected UTF-8; save it again as 'CSV UTF-8'.")

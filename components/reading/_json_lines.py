@@ -9,17 +9,16 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from components.reading._batch import Batch, Rejected, find_columns
+from components.reading._batch import Batch, Rejected, broken, find_columns
 from components.reading._lines import Block, Blocks, Broken
 from tasks import InputError
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NOT_JSON = "the line is not a JSON object"
 
 
 def read_json_lines(stream: BinaryIO, source: str, needed: Sequence[str], optional: Sequence[str]) -> Iterator[Batch]:
     rows = Blocks(stream)
-    rows.skip(BYTE_ORDER_MARK)
+    rows.skip_mark()
     start = rows.peek().lstrip()
     if not start:
         raise InputError(f"{source} is empty. Expected one JSON object a line.")
@@ -29,8 +28,7 @@ def read_json_lines(stream: BinaryIO, source: str, needed: Sequence[str], option
     known: set[str] = set()
     for block in rows:
         if isinstance(block, Broken):
-            aside = (Rejected(block.line, f"{source} line {block.line}", block.reason, "", block.text),)
-            yield Batch(columns={}, numbers=np.empty(0, np.int64), source=source, unit="line", rejected=aside)
+            yield broken(source, block)
             continue
         objects, rejected = _objects(block, source)
         if not known and objects:

@@ -11,6 +11,7 @@ import numpy as np
 BLOCK = 1 << 20
 LONGEST = 16 << 20
 NEWLINE, RETURN, QUOTE = 10, 13, 34
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,10 @@ class Blocks:
             self._read()
         return self._rest[:4096]
 
-    def skip(self, prefix: bytes) -> None:
+    def skip_mark(self) -> None:
         """Pass over a byte-order mark."""
-        if self.peek().startswith(prefix):
-            self._rest = self._rest[len(prefix) :]
+        self.peek()
+        self._rest = self._rest.removeprefix(BYTE_ORDER_MARK)
 
     def _read(self) -> None:
         if self._final:

@@ -9,24 +9,21 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from components.reading._batch import Batch, Rejected
+from components.reading._batch import Batch, Rejected, broken
 from components.reading._lines import Block, Blocks, Broken
 from tasks import InputError
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read_text(stream: BinaryIO, source: str, needed: Sequence[str], optional: Sequence[str]) -> Iterator[Batch]:
     """Each line is a row, blank ones too: the n-th answer belongs to the n-th line."""
     [name] = needed
     rows = Blocks(stream)
-    rows.skip(BYTE_ORDER_MARK)
+    rows.skip_mark()
     if not rows.peek():
         raise InputError(f"{source} is empty. Expected one text a line.")
     for block in rows:
         if isinstance(block, Broken):
-            aside = (Rejected(block.line, f"{source} line {block.line}", block.reason, "", block.text),)
-            yield Batch(columns={}, numbers=np.empty(0, np.int64), source=source, unit="line", rejected=aside)
+            yield broken(source, block)
         else:
             values = pa.array([line.rstrip(b"\r") for line in _lines(block)], pa.binary())
             yield Batch(columns={name: values}, numbers=block.lines, source=source, unit="line", raw=block.text)

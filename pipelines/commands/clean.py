@@ -7,12 +7,12 @@ import json
 
 import tasks
 from pipelines.local import cleaning, records
-from tasks import InputError, nearest
+from tasks import InputError
 
 
 def main(given: argparse.Namespace) -> int:
-    if given.task and given.task not in tasks.names():
-        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    if given.task:
+        tasks.check_name(given.task)
     if given.keep < 1:
         raise InputError(f"--keep takes a number of runs, 1 or more. Received: {given.keep}.")
     if not given.runs_dir.is_dir():

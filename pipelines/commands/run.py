@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import tasks
-from pipelines import graph
+from pipelines import graph, typed
 from pipelines.commands import text
 from pipelines.graph import Graph
 from pipelines.local.display import Display
 from pipelines.local.preview import preview
 from pipelines.local.run import FAILED, WRONG_INPUT, Result, run
 from pipelines.local.walk import StepFailedError
-from tasks import InputError, nearest
+from tasks import InputError
 
 
 def main(given: argparse.Namespace) -> int:
-    if given.task not in tasks.names():
-        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    tasks.check_name(given.task)
     training, arguments = graph.training(), pipeline_arguments(given)
     if given.dry_run:
         return _dry_run(training, arguments, given)
@@ -38,10 +37,7 @@ def main(given: argparse.Namespace) -> int:
 
 def pipeline_arguments(given: argparse.Namespace) -> dict[str, Any]:
     """What was typed, as the pipeline's parameters, with every path made absolute."""
-    if given.force is not None and not given.force.strip():
-        raise InputError("--force needs a reason, which is kept with the pushed model. Received: an empty one.")
-    if given.keep < 0:
-        raise InputError(f"--keep takes a number of versions, 0 for all. Received: {given.keep}.")
+    typed.check(given)
     return {
         "task": given.task,
         "model": given.model,

@@ -12,15 +12,13 @@ from pathlib import Path
 
 import tasks
 from pipelines import _lazy
-from tasks import InputError, nearest
 
 # What TensorFlow and pyarrow import where they find it, and a pushed model does not need: half of the time to start.
 NEEDLESS = ("keras", "pandas", "h5py", "googleapiclient")
 
 
 def main(given: argparse.Namespace) -> int:
-    if given.task not in tasks.names():
-        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    tasks.check_name(given.task)
     _lazy.load("numpy")  # sure to be needed, so not as a placeholder
     from components import predict
 

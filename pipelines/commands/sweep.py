@@ -29,11 +29,9 @@ Combination = Mapping[str, str]
 
 
 def main(given: argparse.Namespace) -> int:
-    if given.task not in tasks.names():
-        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    task = tasks.get(given.task)
     if given.jobs < 1:
         raise InputError(f"--jobs must be at least 1. Received: {given.jobs}.")
-    task = tasks.get(given.task)
     combinations = expand(given.grid)
     runs = [arguments(task, given, combination) for combination in combinations]
     results = []

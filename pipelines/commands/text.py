@@ -27,8 +27,12 @@ def verdict(facts: Mapping[str, Any]) -> list[str]:
     if facts.get("nothing_new"):
         return [f"nothing new: version {facts['version']} already serves this, from {facts['pushed']}"]
     if facts.get("pushed"):
-        forced = [] if facts.get("blessed") else ["pushed by force, past the gate:", *_listed(facts)]
-        return [*forced, f"version {facts['version']} is served from {facts['pushed']}"]
+        where = f"version {facts['version']} is served from {facts['pushed']}"
+        if facts.get("parameters", {}).get("force"):
+            return [where] if facts.get("blessed") else ["pushed by force, past the gate:", *_listed(facts), where]
+        if facts.get("reasons"):
+            return ["the gate rejected the model, which is served already; nothing was pushed:", *_listed(facts), where]
+        return [where]
     if facts.get("blessed") is None:
         return [str(facts["status"])]
     if facts["blessed"] and not facts.get("parameters", {}).get("publish", True):

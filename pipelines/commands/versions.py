@@ -11,19 +11,17 @@ import tasks
 from components import card, destination
 from components.destination import Version
 from pipelines.commands import text
-from tasks import InputError, nearest
 
 PAPERS = ("blessing", "statistics", "rehearsal")
 
 
 def main(given: argparse.Namespace) -> int:
-    if given.task not in tasks.names():
-        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
+    tasks.check_name(given.task)
     serving = str(given.serving_dir)
     match given.action:
         case "versions":
             found = destination.versions(serving, given.task)
-            listed = [_facts(version, found, serving) for version in found]
+            listed = [_facts(version, found, serving, given.task) for version in found]
             print(json.dumps(listed, indent=1) if given.json else _table(listed, given.task, serving))
         case "rollback":
             version = destination.rollback(serving, given.task, given.version)
@@ -35,7 +33,7 @@ def main(given: argparse.Namespace) -> int:
     return 0
 
 
-def _facts(version: Version, known: Sequence[Version], serving: str) -> dict[str, Any]:
+def _facts(version: Version, known: Sequence[Version], serving: str, task: str) -> dict[str, Any]:
     """One version, as scripts read it."""
     about = version.provenance
     withdrawn = [other.number for other in known if version.number in (other.provenance.get("withdrawn") or [])]
@@ -43,7 +41,7 @@ def _facts(version: Version, known: Sequence[Version], serving: str) -> dict[str
     return {
         "version": version.number,
         "serving": version is known[-1],
-        "held": version is known[-1] and destination.is_held(serving, parameters.get("task", ""), version),
+        "held": version is known[-1] and destination.is_held(serving, task, version),
         "pushed_at": about.get("pushed_at", ""),
         "run": about.get("run", ""),
         "model": about.get("model", ""),

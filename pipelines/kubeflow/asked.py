@@ -14,10 +14,10 @@ from typing import Any
 
 import tasks
 from components import resolve, settings
-from pipelines import graph
+from pipelines import graph, typed
 from pipelines.kubeflow import check, place, profile
 from pipelines.kubeflow.profile import VERSION, Profile, volume
-from tasks import InputError, nearest
+from tasks import InputError
 
 LONGEST = 100
 
@@ -42,15 +42,11 @@ def profile_of(given: argparse.Namespace) -> Profile:
 
 def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
     """The pipeline's parameters, with all checked that can be checked from here."""
-    if given.task not in tasks.names():
-        raise InputError(f"There is no task {given.task!r}.{nearest(given.task, tasks.names())}")
-    if given.force is not None and not given.force.strip():
-        raise InputError("--force needs a reason, which is kept with the pushed model. Received: an empty one.")
-    overrides = dict(_pair(word, "--set") for word in given.overrides)
     task = tasks.get(given.task)
+    typed.check(given)
+    overrides = dict(_pair(word, "--set") for word in given.overrides)
     settings.check_overrides(task, resolve.model_name(task, given.task, given.model), overrides)
-    if not 0 <= given.seed < 2**32:
-        raise InputError(f"The seed must be an integer from 0 to {2**32 - 1}. Received: {given.seed}.")
+    resolve.check_seed(given.seed)
     if not chosen.destination:
         raise InputError("Expected --destination, or destination in the profile: a bucket's URL or a mounted path.")
     asked = {
@@ -69,8 +65,6 @@ def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
         # Beside the tasks' folders, where no server looks for versions.
         "analysis": f"{chosen.destination.rstrip('/')}/.analysis",
     }
-    if given.keep < 0:
-        raise InputError(f"--keep takes a number of versions, 0 for all. Received: {given.keep}.")
     return graph.training().arguments(asked)
 
 

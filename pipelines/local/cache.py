@@ -16,8 +16,6 @@ from components.files import read_json, write_json
 from pipelines.local import contents
 from pipelines.local.keys import Ingredients
 
-POLL = 0.2
-
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:

@@ -61,7 +61,7 @@ def run(
                 graph, complete, record, use_cache=use_cache, display=display, preload=preload, server=server, ask=ask
             )
             _conclude(graph, walk.run(), record)
-        status = "done" if _cleared(record.facts) else "rejected"
+        status = "done" if cleared(record.facts) else "rejected"
         return Result(record.facts, DONE if status == "done" else REJECTED)
     except StepFailedError as error:
         if error.failure.wrong_input and len(record.facts["steps"]) == 1:
@@ -144,8 +144,10 @@ def _report_left(graph: Graph, record: Record, failed: str) -> str:
     return ""
 
 
-def _cleared(facts: Mapping[str, Any]) -> bool:
+def cleared(facts: Mapping[str, Any]) -> bool:
     """The gate let the model through, or the graph has none."""
     if not facts["parameters"].get("publish", True):
         return facts["blessed"] is not False and not facts["reasons"]
-    return facts["blessed"] is None or bool(facts["pushed"])
+    if facts["blessed"] is None or facts["nothing_new"]:
+        return True
+    return bool(facts["pushed"]) and (bool(facts["parameters"].get("force")) or not facts["reasons"])
