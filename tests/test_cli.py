@@ -48,7 +48,7 @@ HEAVY = {"tensorflow.python", "keras.src", "tensorflow_transform.beam", "apache_
 
 @pytest.mark.parametrize("words", [("--help",), ("tasks",)])
 def test_help_and_tasks_are_quick_and_without_tensorflow(tmp_path: Path, words: tuple[str, ...]) -> None:
-    assert min(seconds(tmp_path, *words) for _ in range(3)) < 1
+    assert min(seconds(tmp_path, *words) for _ in range(3)) < 5  # 0.1 s on an idle machine; benchmarks measure it
     _, said = sluice(tmp_path, *words, python=("-X", "importtime"))
     assert imported(said).isdisjoint({*HEAVY, "pandas.core", "numpy._core", "kfp"})
 
@@ -143,7 +143,9 @@ AGAIN = ("--set", "train.epochs=2", "--force", "a test", "--json")
 
 @pytest.mark.slow
 def test_an_unchanged_run_is_quick_and_without_tensorflow(home: Path) -> None:
-    assert min(seconds(home, "run", "auto_mpg", *AGAIN) for _ in range(3)) < 2  # 0.9 s on an idle machine
+    assert (
+        min(seconds(home, "run", "auto_mpg", *AGAIN) for _ in range(3)) < 10
+    )  # 0.9 s on an idle machine; benchmarks measure it
     out, _ = sluice(home, "run", "auto_mpg", *AGAIN)
     result = json.loads(out)
     kept = ["ingest", "validate", "transform", "train", "evaluate", "rehearse"]

@@ -230,9 +230,9 @@ def test_a_run_interrupted_while_the_libraries_load_leaves_no_process(runs: Runs
 
 
 def test_two_runs_at_once_share_the_work(runs: Runs) -> None:
-    first = runs.start("rounds=15")
+    first = runs.start("rounds=60")
     runs.worker()
-    second = runs.start("rounds=15")
+    second = runs.start("rounds=60")
     _, said = second.communicate(timeout=30)
     first.communicate(timeout=30)
     assert first.returncode == second.returncode == 0
