@@ -252,11 +252,39 @@ def test_a_token_from_the_environment(server: Backend, sluice: Sluice, monkeypat
     assert sent == {"Bearer good-token"}
 
 
+def test_a_token_with_the_word_before_it(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.tokens = {"good-token"}
+    monkeypatch.setenv("SLUICE_KFP_TOKEN", "Bearer good-token\n")
+    assert sluice("schedules")[0] == 0
+    assert {headers.get("authorization") for _, _, headers in server.log} == {"Bearer good-token"}
+
+
 def test_a_cookie_from_the_environment(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
     server.cookie = "authservice_session=abc"
     assert sluice(*SUBMIT)[0] == 2
-    monkeypatch.setenv("SLUICE_KFP_COOKIE", "authservice_session=abc")
+    monkeypatch.setenv("SLUICE_KFP_COOKIE", "authservice_session=abc\n")
     assert sluice(*SUBMIT)[0] == 0
+
+
+@pytest.mark.parametrize("cookie", ["session=TOPSECRET\nX: y", "session=TOPSECRET", "lang=de; session=TOPSECRET"])
+def test_a_cookie_is_never_shown(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch, cookie: str) -> None:
+    server.cookie = "another"
+    monkeypatch.setenv("SLUICE_KFP_COOKIE", cookie)
+    status, out, said = sluice("schedules")
+    assert status == 2
+    assert "TOPSECRET" not in out + said
+    assert "Expected a cookie in $SLUICE_KFP_COOKIE" in said or "(401)" in said
+
+
+def test_a_cookie_that_the_server_repeats_is_never_shown(
+    server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.forbidden_words = "no permission for the session TOPSECRET"
+    monkeypatch.setenv("SLUICE_KFP_COOKIE", "lang=de; session=TOPSECRET")
+    status, out, said = sluice("schedules")
+    assert status == 2
+    assert "no permission for the session …" in said
+    assert "TOPSECRET" not in out + said
 
 
 def test_a_token_file_is_read_again_when_it_is_renewed(server: Backend, sluice: Sluice, tmp_path: Path) -> None:

@@ -27,13 +27,13 @@ class Cluster:
     client: Any
     host: str
     namespace: str
-    secret: Secret | None
+    secrets: tuple[Secret, ...]
     version: str = ""
 
     @contextlib.contextmanager
     def spoken(self, doing: str = "") -> Iterator[None]:
         """Errors of the client as one sentence; what it prints is dropped."""
-        with spoken(self.host, self.secret, doing):
+        with spoken(self.host, self.secrets, doing):
             yield
 
     def run_url(self, run_id: str) -> str:
@@ -46,20 +46,21 @@ class Cluster:
 def connect(host: str, *, namespace: str = "", token_file: str = "") -> Cluster:
     """Reach the backend and make sure that it is one of ours to talk to."""
     host = address(host)
-    secret = _secret(token_file)
-    if secret:
+    token, cookie = _token(token_file), _cookie()
+    secrets = tuple(secret for secret in (token, cookie) if secret)
+    for secret in secrets:
         secret.read()
-    with spoken(host, secret, "reaching it"):
+    with spoken(host, secrets, "reaching it"):
         client = _client_class()(
-            host=host, namespace=namespace or "kubeflow", credentials=secret,
-            cookies=next((os.environ[name] for name in COOKIES if os.environ.get(name)), None),
+            host=host, namespace=namespace or "kubeflow", credentials=token,
+            cookies=cookie.read() if cookie else None,
         )  # fmt: skip
         about = _healthz(client)
     namespace = namespace or client.get_user_namespace()
     if about.get("multi_user") and not namespace:
         raise InputError(f"The Kubeflow at {host} has many users. Expected --namespace, or namespace in the profile.")
     version = str(about.get("tag_name", ""))
-    return Cluster(client, host, namespace if about.get("multi_user") else "", secret, version)
+    return Cluster(client, host, namespace if about.get("multi_user") else "", secrets, version)
 
 
 def address(host: str) -> str:
@@ -73,7 +74,7 @@ def address(host: str) -> str:
     return host
 
 
-def _secret(token_file: str) -> Secret | None:
+def _token(token_file: str) -> Secret | None:
     if token_file:
         return Secret(file=Path(token_file).expanduser())
     for name in TOKENS:
@@ -81,6 +82,10 @@ def _secret(token_file: str) -> Secret | None:
             return Secret(variable=name)
     projected = os.environ.get("KF_PIPELINES_SA_TOKEN_PATH") or "/var/run/secrets/kubeflow/pipelines/token"
     return Secret(file=Path(projected)) if Path(projected).is_file() else None
+
+
+def _cookie() -> Secret | None:
+    return next((Secret(variable=name, kind="cookie") for name in COOKIES if os.environ.get(name)), None)
 
 
 def _client_class() -> Any:
