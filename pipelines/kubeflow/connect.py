@@ -12,10 +12,9 @@ from typing import Any
 
 from pipelines._kfp import without_client
 from pipelines.kubeflow import spoken as spoken_
-from pipelines.kubeflow.spoken import TOKENS, Secret, spoken
+from pipelines.kubeflow.spoken import COOKIES, TOKENS, Secret, spoken
 from tasks import InputError
 
-COOKIES = ("SLUICE_KFP_COOKIE", "KFP_COOKIE")
 HOST = "KF_PIPELINES_ENDPOINT"
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 

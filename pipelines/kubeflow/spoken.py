@@ -16,6 +16,7 @@ from typing import Any
 from tasks import InputError
 
 TOKENS = ("SLUICE_KFP_TOKEN", "KFP_TOKEN")
+COOKIES = ("SLUICE_KFP_COOKIE", "KFP_COOKIE")
 SCHEME = re.compile(r"^bearer(\s+|$)", re.IGNORECASE)
 # Shorter values of a cookie are settings such as a language, which would be cut out of ordinary words.
 TELLING = 6
