@@ -29,6 +29,11 @@ SUBMIT = ("submit", "auto_mpg", "--destination", "s3://models/served")
 WAIT = (*SUBMIT, "--wait", "--every", "0.01")
 
 
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "LEAST", 0.01)
+
+
 def test_a_submitted_run_says_what_it_is(server: Backend, sluice: Sluice) -> None:
     status, out, _ = sluice(*SUBMIT, "--set", "train.epochs=3", "--seed", "7", "--beam=--runner=FlinkRunner")
     (run,) = server.runs
@@ -321,9 +326,12 @@ def test_an_expired_token_is_told_and_never_shown(
 
 def test_a_token_that_expires_while_waiting(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_KFP_TOKEN", "good-token")
-    server.fault("GET", "/runs/", 401)
+    server.fault("GET", "/runs/", 401, times=3)
+    assert sluice(*WAIT)[0] == 0  # it was renewed
+    server.fault("GET", "/runs/", 401, times=100)
     status, out, said = sluice(*WAIT)
-    assert status == 2
+    assert status == 1
+    assert len(server.faults) == 100 - follow.AGAIN - 1
     assert "The run goes on without us" in said
     assert "good-token" not in out + said
 
@@ -350,6 +358,10 @@ def test_a_token_file_that_holds_none(server: Backend, sluice: Sluice, tmp_path:
         (("--volume", "models"), "A volume is CLAIM:/PATH"),
         (("--shm", "8 GB"), "shm must be a size"),
         (("--gpus", "-1"), "gpus must be 0 or more"),
+        (("--every", "-1"), "--every takes a number of seconds"),
+        (("--every", "0"), "--every takes a number of seconds"),
+        (("--every", "nan"), "--every takes a number of seconds"),
+        (("--every", "inf"), "--every takes a number of seconds"),
     ],
 )
 def test_wrong_words_never_reach_the_cluster(

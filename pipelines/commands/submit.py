@@ -17,6 +17,7 @@ INTERRUPTED = 130
 
 
 def main(given: argparse.Namespace) -> int:
+    follow.check_every(given.every)
     chosen = asked.profile_of(given)
     parameters = asked.parameters(given, chosen)
     cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)

@@ -19,7 +19,9 @@ def add_commands(add: Add, data_and_settings: Callable[[argparse.ArgumentParser]
     submit = add("submit", "submit", "run the pipeline of a task on Kubeflow", example)
     _run(submit, data_and_settings)
     submit.add_argument("--wait", action="store_true", help="follow the run to its end; exit as a local run would")
-    submit.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="ask so often; default: 5")
+    submit.add_argument(
+        "--every", type=float, default=5.0, metavar="SECONDS", help="ask so often, at least 0.1; default: 5"
+    )
 
     example = 'sluice schedule auto_mpg --cron "0 3 * * *" --timezone Europe/Berlin --host https://kubeflow.example'
     schedule = add("schedule", "schedule", "run a task on Kubeflow again and again", example, action="schedule")
