@@ -220,7 +220,9 @@ def test_a_backend_that_will_not_is_one_sentence(
     [
         ("http://127.0.0.1:9", 1, "cannot be reached"),
         ("http://nowhere.invalid", 2, "There is no host of that name"),
+        ("ftp://kubeflow.example", 2, "reached by https:// or http:// only. Received: ftp://."),
         ("https://alice:secret@kubeflow.example", 2, "The host must not hold a password"),
+        ("alice:secret#@kubeflow.example", 2, "The host must not hold a password"),
     ],
 )
 def test_a_host_that_is_not_there(server: Backend, sluice: Sluice, host: str, status: int, words: str) -> None:
@@ -236,10 +238,40 @@ def test_another_service_is_not_found(server: Backend, sluice: Sluice) -> None:
     assert "there is no Kubeflow Pipelines API (404)" in said
 
 
-def test_https_that_cannot_be_verified(server: Backend, sluice: Sluice) -> None:
-    status, _, said = sluice(*SUBMIT, host=server.url.replace("http:", "https:"))
-    assert status in (1, 2)
-    assert len(said.splitlines()[-1]) < 400
+def test_https_where_http_is_spoken(server: Backend, sluice: Sluice) -> None:
+    host = server.url.replace("http:", "https:")
+    status, _, said = sluice(*SUBMIT, host=host)
+    assert status == 2
+    assert said == f"sluice: {host} speaks http, not https. Expected {server.url}.\n"
+
+
+@pytest.mark.parametrize("page", ["/#/runs", "/#/runs/details/1?x=y", "#/experiments", "/?ns=alice#/runs", "/"])
+def test_an_address_from_the_browser(server: Backend, sluice: Sluice, page: str) -> None:
+    assert sluice("schedules", host=server.url + page)[0] == 0
+    assert server.log[0][1] == "/apis/v2beta1/healthz"
+
+
+SAFE = ["https://kubeflow.example", "http://localhost:8888", "http://127.8.0.1", "http://[::1]:8888",
+        "http://ml-pipeline:8888", "http://ml-pipeline.kubeflow.svc:8888", "http://a.b.svc.cluster.local",
+        "HTTPS://kubeflow.example", "kubeflow.example"]  # fmt: skip
+OPEN = ["http://kubeflow.example", "http://10.0.0.7:8888", "http://[2001:db8::1]", "HTTP://kubeflow.example/pipeline",
+        "http://svc.example"]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", OPEN)
+def test_a_token_does_not_go_out_in_the_open(
+    server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("SLUICE_KFP_TOKEN", "good-token")
+    status, _, said = sluice("schedules", host=host)
+    assert status == 2
+    assert "A token goes over plain http to this machine or inside the cluster only. Expected https://" in said
+
+
+@pytest.mark.parametrize("host", SAFE)
+def test_where_a_token_may_go(tmp_path: Path, host: str) -> None:
+    with pytest.raises(InputError, match="cannot be read"):  # so nothing is sent
+        connect.connect(host, token_file=str(tmp_path / "none"))
 
 
 def test_many_users_have_namespaces(server: Backend, sluice: Sluice) -> None:

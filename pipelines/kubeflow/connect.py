@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipelines._kfp import without_client
 from pipelines.kubeflow import spoken as spoken_
@@ -47,6 +49,12 @@ def connect(host: str, *, namespace: str = "", token_file: str = "") -> Cluster:
     host = address(host)
     token, cookie = _token(token_file), _cookie()
     secrets = tuple(secret for secret in (token, cookie) if secret)
+    if secrets and host.startswith("http://") and not _is_near(host):
+        raise InputError(
+            f"A {secrets[0].kind} goes over plain http to this machine or inside the cluster only. Expected https://, "
+            "or http://localhost:8888 after `kubectl port-forward -n kubeflow svc/ml-pipeline 8888:8888`, or inside "
+            f"the cluster a name such as ml-pipeline.kubeflow.svc. Received: {host!r}."
+        )
     for secret in secrets:
         secret.read()
     with spoken(host, secrets, "reaching it"):
@@ -63,14 +71,30 @@ def connect(host: str, *, namespace: str = "", token_file: str = "") -> Cluster:
 
 
 def address(host: str) -> str:
-    host = (host or os.environ.get(HOST, "")).rstrip("/")
+    """The API's address, of one that may have been copied from the browser, where the page follows a #."""
+    host = (host or os.environ.get(HOST, "")).strip()
+    if "@" in host.rpartition("://")[2].partition("/")[0]:
+        raise InputError(f"The host must not hold a password or token. Put the token into ${TOKENS[0]}.")
+    host = host.partition("#")[0].partition("?")[0].rstrip("/")
     if not host:
         raise InputError(f"Expected --host URL, or host in the profile, or ${HOST}. Received: none.")
-    if not host.startswith(("http://", "https://")):
+    scheme, separator, _ = host.partition("://")
+    if not separator:
         host = f"https://{host}"
-    if "@" in host.partition("://")[2].partition("/")[0]:
-        raise InputError(f"The host must not hold a password or token. Put the token into ${TOKENS[0]}.")
+    elif scheme.lower() not in {"http", "https"}:
+        raise InputError(f"The host is reached by https:// or http:// only. Received: {scheme}://.")
+    else:
+        host = scheme.lower() + host.removeprefix(scheme)
     return host
+
+
+def _is_near(host: str) -> bool:
+    """Loopback, or a name that only a cluster or a local network has."""
+    name = (urlsplit(host).hostname or "").rstrip(".")
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return "." not in name or name.endswith((".localhost", ".svc", ".svc.cluster.local", ".local"))
 
 
 def _token(token_file: str) -> Secret | None:

@@ -22,6 +22,8 @@ SCHEME = re.compile(r"^bearer(\s+|$)", re.IGNORECASE)
 TELLING = 6
 CONNECT, READ = 10.0, 60.0
 SHOWN = 300
+# What OpenSSL makes of an answer in plain HTTP.
+PLAIN = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 
 
 @dataclass
@@ -120,7 +122,7 @@ def _of_wire(host: str, secrets: Sequence[Secret], error: Exception, doing: str)
     if isinstance(reason, urllib3.exceptions.LocationParseError):
         return InputError(f"Expected an address such as https://kubeflow.example. Received: {host!r}.")
     if isinstance(reason, urllib3.exceptions.SSLError):
-        return InputError(f"The certificate of {host} cannot be verified: {_hidden(secrets, str(reason))[:SHOWN]}.")
+        return _of_tls(host, _hidden(secrets, str(reason))[:SHOWN])
     if isinstance(reason, urllib3.exceptions.NewConnectionError):
         return Unreachable(f"{host} cannot be reached: the connection was refused or there is no way to it.")
     if isinstance(reason, urllib3.exceptions.ConnectTimeoutError):
@@ -128,6 +130,14 @@ def _of_wire(host: str, secrets: Sequence[Secret], error: Exception, doing: str)
     if isinstance(reason, urllib3.exceptions.ReadTimeoutError | urllib3.exceptions.TimeoutError):
         return Unreachable(f"{host} took more than {READ:.0f} seconds for an answer.")
     return Unreachable(f"The connection to {host} broke{f' at {doing}' if doing else ''}.")
+
+
+def _of_tls(host: str, reason: str) -> InputError:
+    if any(word in reason for word in PLAIN):
+        return InputError(f"{host} speaks http, not https. Expected {host.replace('https:', 'http:', 1)}.")
+    if "CERTIFICATE_VERIFY_FAILED" in reason or "certificate" in reason.lower():
+        return InputError(f"The certificate of {host} cannot be verified: {reason}.")
+    return InputError(f"No secure connection to {host} could be made: {reason}.")
 
 
 def _said(body: Any) -> str:
