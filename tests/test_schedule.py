@@ -123,6 +123,16 @@ def test_schedules_are_listed_page_by_page_and_only_ours(
     assert [each["display_name"] for each in server.recurringruns] == ["a", "theirs", "c"]
 
 
+@pytest.mark.parametrize("fault", ["drop", "lose"])
+def test_removing_is_asked_for_once(server: Backend, sluice: Sluice, fault: str) -> None:
+    sluice(*SCHEDULE)
+    server.fault("DELETE", "/recurringruns", fault)
+    status, _, said = sluice("unschedule", "auto_mpg")
+    assert status == 1
+    assert "broke at removing the schedule" in said
+    assert [method for method, _, _ in server.log].count("DELETE") == 1
+
+
 def test_nothing_to_list_or_remove(server: Backend, sluice: Sluice) -> None:
     assert "No schedules yet" in sluice("schedules")[1]
     status, _, said = sluice("unschedule", "auto_mpg")

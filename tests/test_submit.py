@@ -193,6 +193,13 @@ def test_a_slow_answer_is_waited_for_and_then_not(
     assert "seconds for an answer" in said
 
 
+def test_a_request_is_made_once(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spoken, "READ", 0.2)
+    server.fault("GET", "/healthz", 1.0, times=9)
+    assert sluice("schedules")[0] == 1
+    assert len(server.log) == 1
+
+
 @pytest.mark.parametrize(
     ("how", "status", "words"),
     [
