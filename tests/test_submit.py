@@ -147,6 +147,22 @@ def test_steps_have_display_names_where_the_backend_bears_them(
     assert {task["taskInfo"]["name"] != name for name, task in steps_of(server.runs[0]).items()} == {named}
 
 
+def test_a_later_backend_is_noted(server: Backend, sluice: Sluice) -> None:
+    server.release = "3.0.0"
+    status, _, said = sluice(*SUBMIT, "--image", "r/s:2")
+    assert (status, len(server.runs)) == (0, 1)
+    assert said == f"note: {server.url} is Kubeflow Pipelines 3.0.0; Sluice was tried with 2 only.\n"
+
+
+@pytest.mark.parametrize(("command", "default"), [("submit", "what it says of itself, else 2.0"), ("compile", "2.14")])
+def test_the_help_says_for_which_backend(capsys: pytest.CaptureFixture[str], command: str, default: str) -> None:
+    from pipelines.options import parser
+
+    with pytest.raises(SystemExit):
+        parser().parse_args([command, "--help"])
+    assert f"of Kubeflow Pipelines; default: {default}" in " ".join(capsys.readouterr().out.split())
+
+
 def test_faults_while_waiting_pass(server: Backend, sluice: Sluice) -> None:
     server.fault("GET", "/runs/", 503, times=2)
     server.fault("GET", "/runs/", "drop", times=5)
@@ -206,6 +222,7 @@ def test_a_request_is_made_once(server: Backend, sluice: Sluice, monkeypatch: py
         ({"tokens": {"good"}}, 2, "does not know who is asking (401). It wants a token or cookie"),
         ({"forbidden": True}, 2, "does not allow it (403). It said: User alice is not authorized"),
         ({"version": 1}, 2, "a backend of Kubeflow Pipelines 1"),
+        ({"release": "1.8.22"}, 2, "a backend of Kubeflow Pipelines 1"),
         ({"login_page": True}, 2, "answered with a page instead of the API's JSON"),
         ({"multi_user": True}, 2, "has many users. Expected --namespace"),
     ],

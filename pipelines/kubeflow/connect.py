@@ -6,6 +6,8 @@ import contextlib
 import ipaddress
 import json
 import os
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from pipelines.kubeflow.spoken import COOKIES, TOKENS, Secret, spoken
 from tasks import InputError
 
 HOST = "KF_PIPELINES_ENDPOINT"
+FIRST = "This is a backend of Kubeflow Pipelines 1, which cannot run pipelines of 2. Expected 2 or later."
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -63,10 +66,10 @@ def connect(host: str, *, namespace: str = "", token_file: str = "") -> Cluster:
             cookies=cookie.read() if cookie else None,
         )  # fmt: skip
         about = _healthz(client)
+        _check_version(version := str(about.get("tag_name", "")), host)
     namespace = namespace or client.get_user_namespace()
     if about.get("multi_user") and not namespace:
         raise InputError(f"The Kubeflow at {host} has many users. Expected --namespace, or namespace in the profile.")
-    version = str(about.get("tag_name", ""))
     return Cluster(client, host, namespace if about.get("multi_user") else "", secrets, version)
 
 
@@ -86,6 +89,15 @@ def address(host: str) -> str:
     else:
         host = scheme.lower() + host.removeprefix(scheme)
     return host
+
+
+def _check_version(version: str, host: str) -> None:
+    found = re.match(r"v?(\d+)\.", version)
+    major = int(found[1]) if found else 2
+    if major < 2:
+        raise InputError(FIRST)
+    if major > 2:
+        print(f"note: {host} is Kubeflow Pipelines {version}; Sluice was tried with 2 only.", file=sys.stderr)
 
 
 def _is_near(host: str) -> bool:
@@ -173,9 +185,7 @@ def _healthz(client: Any) -> dict[str, Any]:
         response = api.healthz_service_get_healthz(_preload_content=False)
     except kfp_server_api.ApiException as error:
         if error.status == 404 and _is_version_1(api.api_client):
-            raise InputError(
-                "This is a backend of Kubeflow Pipelines 1, which cannot run pipelines of 2. Expected 2 or later."
-            ) from None
+            raise InputError(FIRST) from None
         raise
     try:
         found = json.loads(response.data)

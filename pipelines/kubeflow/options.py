@@ -13,7 +13,7 @@ def add_commands(add: Add, data_and_settings: Callable[[argparse.ArgumentParser]
     example = "sluice compile -o pipeline.yaml --image repo/sluice:1.0"
     compile_ = add("compile", "compile", "write the Kubeflow pipeline, and say what a backend would not do", example)
     compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: %(default)s")
-    _placing(compile_)
+    _placing(compile_, backend="2.14")
 
     example = "sluice submit fashion_mnist --model cnn --host https://kubeflow.example/pipeline --gpus 1 --wait"
     submit = add("submit", "submit", "run the pipeline of a task on Kubeflow", example)
@@ -80,7 +80,9 @@ def _reaching(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _placing(command: argparse.ArgumentParser, *, hidden: bool = False) -> None:
+def _placing(
+    command: argparse.ArgumentParser, *, backend: str = "what it says of itself, else 2.0", hidden: bool = False
+) -> None:
     """How the steps run; commands that start none have the profile alone."""
     group = command.add_argument_group("on the cluster") if not hidden else command
 
@@ -94,7 +96,7 @@ def _placing(command: argparse.ArgumentParser, *, hidden: bool = False) -> None:
         "--profile", default="", metavar="NAME", help="of sluice.toml or pyproject.toml in this directory"
     )
     many = {"action": "append", "default": []}
-    option("--backend", "of Kubeflow Pipelines; default: what it says of itself, else 2.14", metavar="VERSION")
+    option("--backend", f"of Kubeflow Pipelines; default: {backend}", metavar="VERSION")
     option("--image", "the image that the steps run in", metavar="IMAGE")
     option("--gpus", "for the trainer alone; default: 0", type=int, metavar="N")
     option("--gpu-type", "default: nvidia.com/gpu", metavar="TYPE")
