@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import re
 import sys
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -17,6 +18,9 @@ from pipelines.kubeflow.recurring import Plan
 from tasks import InputError, nearest
 
 SHOWN = 5
+LONGEST = 100
+# What was typed, which only the description keeps: the server is given its own.
+ABOUT = re.compile(r"sluice schedule \S+: (.+) (\S+)")
 
 
 def main(given: argparse.Namespace) -> int:
@@ -33,6 +37,7 @@ def main(given: argparse.Namespace) -> int:
 
 
 def _schedule(given: argparse.Namespace) -> int:
+    name = _name(given)
     chosen = asked.profile_of(given)
     here, there = dates.zone(given.timezone), dates.zone(given.server_timezone)
     now = datetime.now(UTC)
@@ -46,9 +51,9 @@ def _schedule(given: argparse.Namespace) -> int:
     _announce(coming, here, given, _change(now, here, there))
     cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
     chosen = asked.for_backend(chosen, cluster.version)
-    name = given.name or given.task
+    typed = " ".join(given.cron.split())
     plan = Plan(
-        name=name, about=f"sluice schedule {given.task}: {given.cron} {given.timezone}", cron=str(on_server),
+        name=name, about=f"sluice schedule {given.task}: {typed} {given.timezone}", cron=str(on_server),
         enabled=not given.disabled, catchup=given.catchup, cached=not given.no_cache,
         concluding=given.fail_when_rejected,
     )  # fmt: skip
@@ -60,6 +65,13 @@ def _schedule(given: argparse.Namespace) -> int:
     else:
         print(f"{name}: {'replaced' if replaced else 'scheduled'}\n{url}")
     return 0
+
+
+def _name(given: argparse.Namespace) -> str:
+    name = str(given.task if given.name is None else given.name).strip()
+    if not 1 <= len(name) <= LONGEST or not name.isprintable():
+        raise InputError(f"A schedule's name is of 1 to {LONGEST} printable characters. Received: {name!r}.")
+    return name
 
 
 def _announce(coming: list[datetime], here: tzinfo, given: argparse.Namespace, change: str) -> None:
@@ -91,7 +103,8 @@ def _list(given: argparse.Namespace) -> int:
     elif not rows:
         print("No schedules yet; `sluice schedule TASK --cron ...` makes one.")
     else:
-        shown = ("name", "task", "cron", "state", "data", "destination")
+        shown = ("name", "task", "cron", "timezone", "state", "data", "destination")
+        rows = [{**row, "cron": row["cron"] or row["server_cron"]} for row in rows]
         print(text.table([[word.upper() for word in shown], *([str(row[word]) for word in shown] for row in rows)]))
     return 0
 
@@ -99,9 +112,11 @@ def _list(given: argparse.Namespace) -> int:
 def _row(each: Any) -> dict[str, Any]:
     parameters = each.runtime_config.parameters
     schedule = each.trigger and each.trigger.cron_schedule
+    typed = ABOUT.fullmatch(each.description or "")
+    cron_, timezone = typed.groups() if typed else ("", "")
     return {
         "name": each.display_name, "id": each.recurring_run_id, "task": parameters.get("task"),
-        "cron": schedule.cron if schedule else "", "timezone": parameters.get("timezone", ""),
+        "cron": cron_, "timezone": timezone, "server_cron": schedule.cron if schedule else "",
         "state": _state(each),
         "data": parameters.get("data"), "destination": parameters.get("destination"),
     }  # fmt: skip

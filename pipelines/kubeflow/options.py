@@ -61,7 +61,7 @@ def _run(command: argparse.ArgumentParser, data_and_settings: Callable[[argparse
 
 def _times(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cron", required=True, help="five fields as in a crontab, or six with the second first")
-    command.add_argument("--name", default="", help="default: the task; the same name again replaces the schedule")
+    command.add_argument("--name", default=None, help="default: the task; the same name again replaces the schedule")
     command.add_argument("--timezone", default="UTC", metavar="ZONE", help="of --cron and {date}; default: UTC")
     command.add_argument(
         "--server-timezone", default="UTC", metavar="ZONE", help="of Kubeflow's scheduler; default: UTC"
