@@ -101,6 +101,7 @@ def test_one_object_for_scripts(server: Backend, sluice: Sluice) -> None:
     assert [step["name"] for step in result["steps"]] == STEPS
     assert result["steps"][1] == {"name": "ingest", "status": "cached", "seconds": 42.0}
     assert (result["blessed"], result["state"]) == (True, "SUCCEEDED")
+    assert (result["model"], result["nothing_new"]) == ("mlp", False)
     assert json.loads(sluice(*SUBMIT, "--json")[1])["run_id"] == server.runs[1]["run_id"]
 
 
@@ -126,7 +127,7 @@ def test_an_unchanged_run_ends_after_its_first_step(server: Backend, sluice: Slu
     assert status == 0
     assert said.splitlines()[-1] == "nothing new: what this run would come to is served already"
     assert [step["name"] for step in result["steps"]] == ["resolve"]
-    assert result["blessed"] is None
+    assert (result["blessed"], result["nothing_new"]) == (None, True)
 
 
 @pytest.mark.parametrize("flag", ["--no-push", "--no-cache"])

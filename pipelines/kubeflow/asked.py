@@ -73,11 +73,15 @@ def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
     return graph.training().arguments(asked)
 
 
+def model(asked: dict[str, Any]) -> str:
+    """The model that was asked for, or the task's first."""
+    return resolve.model_name(tasks.get(asked["task"]), asked["task"], asked["model"])
+
+
 def name_of(asked: dict[str, Any]) -> str:
     """What a run is, for the lists of Kubeflow's pages: unique to the second."""
-    task = tasks.get(asked["task"])
     data = asked["data"].rstrip("/").rpartition("/")[2]
-    words = [asked["task"], asked["model"] or task.default_model, "on", data]
+    words = [asked["task"], model(asked), "on", data]
     return f"{' '.join(words)[:LONGEST]} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
 
 
@@ -91,7 +95,7 @@ def for_backend(chosen: Profile, version: str) -> Profile:
 def package(chosen: Profile, asked: dict[str, Any], *, cached: bool = True, **how: bool) -> Iterator[str]:
     """The compiled pipeline as a file, as KFP's client takes it; how else it may be, `place.placed` says."""
     how |= {"cached": cached, "sparing": cached and asked["publish"]}
-    labels = {"sluice/task": asked["task"], "sluice/model": asked["model"] or tasks.get(asked["task"]).default_model}
+    labels = {"sluice/task": asked["task"], "sluice/model": model(asked)}
     with TemporaryDirectory(prefix="sluice-") as folder:
         path = Path(folder) / "pipeline.yaml"
         path.write_text(place.compiled(chosen, labels=labels, **how))
