@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from kubeflow_server import Backend
 
-from pipelines.kubeflow import connect, follow, spoken
+from pipelines.kubeflow import asked, connect, follow, spoken
 from tasks import InputError
 
 pytestmark = pytest.mark.slow  # half a second each, and there are many
@@ -415,6 +415,11 @@ def test_a_token_file_that_holds_none(server: Backend, sluice: Sluice, tmp_path:
         (("--volume", "models"), "A volume is CLAIM:/PATH"),
         (("--shm", "8 GB"), "shm must be a size"),
         (("--gpus", "-1"), "gpus must be 0 or more"),
+        (("--data", "s3://raw/{dat}/*.csv"), "a placeholder {dat}, which nothing would fill. Did you mean '{date}'?"),
+        (("--data", "s3://raw/{}.csv"), "a placeholder {}, which nothing would fill"),
+        (("--data", "s4://raw/x.csv"), "--data has the scheme 's4', which no driver knows. Did you mean 's3'?"),
+        (("--destination", "gs3://b/x"), "--destination has the scheme 'gs3'"),
+        (("--data-dir", "zip://x::s4://b/x.zip"), "--data-dir has the scheme 's4'"),
         (("--every", "-1"), "--every takes a number of seconds"),
         (("--every", "0"), "--every takes a number of seconds"),
         (("--every", "nan"), "--every takes a number of seconds"),
@@ -428,6 +433,33 @@ def test_wrong_words_never_reach_the_cluster(
     assert status == 2
     assert sentence in said
     assert server.log == []
+
+
+@pytest.mark.parametrize("flag", ["--data", "--data-dir", "--destination", "--pipeline-root"])
+@pytest.mark.parametrize(
+    "place",
+    ["s3://AKIA:SECRET@b/x.csv", "s3://AKIA:SEC/SECRET@b/x.csv", "s3://SECRET@b/x.csv", "zip://a.csv::s3://k:SECRET@b",
+     "abfs://a:SECRET@account/x", "sftp://alice:SECRET@host:22/x"],
+)  # fmt: skip
+def test_keys_are_no_part_of_an_address(server: Backend, sluice: Sluice, flag: str, place: str) -> None:
+    status, out, said = sluice(*SUBMIT, flag, place)
+    assert status == 2
+    assert "must not hold a user or a key" in said
+    assert "SECRET" not in out + said
+    assert server.log == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["s3://raw/day={date}/{previous_date}-{a,b}.csv", "hdfs://namenode:8020/x@y.csv", "hf://datasets/a/b@main/c.csv",
+     "abfss://container@account.dfs.core.windows.net/x.csv", "github://org:repo@4e06bf0/x.csv", "http://[::1]:80/x.csv",
+     "/mounted/a@b:c.csv", "simplecache::s3://raw/x.csv"],
+)  # fmt: skip
+def test_addresses_that_are_fine(server: Backend, place: str) -> None:
+    from pipelines.options import parser
+
+    given = parser().parse_args([*SUBMIT, "--data", place])
+    assert asked.parameters(given, asked.profile_of(given))["data"] == place
 
 
 def _process(server: Backend, tmp_path: Path) -> subprocess.Popen[str]:

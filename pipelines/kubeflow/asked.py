@@ -14,7 +14,7 @@ from typing import Any
 import tasks
 from components import resolve, settings
 from pipelines import graph
-from pipelines.kubeflow import place, profile
+from pipelines.kubeflow import place, profile, urls
 from pipelines.kubeflow.profile import VERSION, Profile
 from tasks import InputError, nearest
 
@@ -55,7 +55,7 @@ def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
     asked = {
         "task": given.task,
         "model": given.model,
-        "data": given.data if given.data in {"sample", "real"} else _on_cluster(given.data, "--data"),
+        "data": _data(given.data),
         "data_dir": _on_cluster(given.data_dir, "--data-dir") if given.data_dir else "",
         "destination": _on_cluster(chosen.destination, "--destination"),
         "seed": given.seed,
@@ -102,7 +102,16 @@ def package(chosen: Profile, asked: dict[str, Any], *, cached: bool = True, **ho
         yield str(path)
 
 
+def _data(words: str) -> str:
+    if words in {"sample", "real"}:
+        return words
+    urls.check_placeholders(words, "--data")
+    return _on_cluster(words, "--data")
+
+
 def _on_cluster(words: str, what: str) -> str:
+    urls.check_keys(words, what)
+    urls.check_schemes(words, what)
     if "://" in words or words.startswith("/"):
         return words
     raise InputError(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pipelines.kubeflow import sizes
+from pipelines.kubeflow import sizes, urls
 from pipelines.kubeflow import spelling as spell
 from pipelines.kubeflow.spelling import Spelling
 from pipelines.kubeflow.spoken import COOKIES, TOKENS
@@ -69,6 +69,7 @@ class Profile:
             toleration(words)
         _check_names(self)
         _check_mounts(self)
+        urls.check_keys(self.pipeline_root, "pipeline_root")
         root = "pipeline_root must be a URL such as s3://bucket/artifacts"
         _demand(not self.pipeline_root or URL.fullmatch(self.pipeline_root), root, self.pipeline_root)
         for step, room in self.resources.items():
