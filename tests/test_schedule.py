@@ -56,6 +56,12 @@ def test_a_word_about_summer_time(server: Backend, sluice: Sluice) -> None:
     assert "note: Kubeflow's clock" not in said
 
 
+def test_a_word_about_seconds(server: Backend, sluice: Sluice) -> None:
+    _, _, said = sluice(*SCHEDULE[:-1], "* * * * * *", "--disabled")
+    assert "note: This comes due 60 times in a minute. The first of six fields is the second" in said
+    assert "note: This comes due" not in sluice(*SCHEDULE)[2]
+
+
 def test_the_same_name_again_replaces(server: Backend, sluice: Sluice) -> None:
     sluice(*SCHEDULE)
     first = server.recurringruns[0]["recurring_run_id"]

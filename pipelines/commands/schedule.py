@@ -48,7 +48,7 @@ def _schedule(given: argparse.Namespace) -> int:
         "timezone": given.timezone,
     }
     coming = list(itertools.islice(on_server.after(now, there), SHOWN))
-    _announce(coming, here, given, _change(now, here, there))
+    _announce(coming, here, given, [_often(wanted), _change(now, here, there)])
     cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
     chosen = asked.for_backend(chosen, cluster.version)
     typed = " ".join(given.cron.split())
@@ -74,12 +74,20 @@ def _name(given: argparse.Namespace) -> str:
     return name
 
 
-def _announce(coming: list[datetime], here: tzinfo, given: argparse.Namespace, change: str) -> None:
+def _announce(coming: list[datetime], here: tzinfo, given: argparse.Namespace, notes: list[str]) -> None:
     print(f"The next {SHOWN} times, in {given.timezone}:", file=sys.stderr)
     for due in coming:
         print(f"  {due.astimezone(here):%a %Y-%m-%d %H:%M:%S %z}", file=sys.stderr)
-    if change:
-        print(f"note: {change}", file=sys.stderr)
+    for note in filter(None, notes):
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _often(wanted: cron.Cron) -> str:
+    count = len(wanted.second.values)
+    often = (
+        f"This comes due {count} times in a minute. The first of six fields is the second; of five it is the minute."
+    )
+    return often if count > 1 else ""
 
 
 def _change(now: datetime, here: tzinfo, there: tzinfo) -> str:
