@@ -245,6 +245,9 @@ def test_a_backend_that_will_not_is_one_sentence(
     [
         ("http://127.0.0.1:9", 1, "cannot be reached"),
         ("http://nowhere.invalid", 2, "There is no host of that name"),
+        ("http://[bad", 2, "Expected an address such as https://kubeflow.example. Received: 'http://[bad'"),
+        ("kubeflow.example:99999", 2, "Expected an address such as"),
+        ("http:///pipeline", 2, "Expected an address such as"),
         ("ftp://kubeflow.example", 2, "reached by https:// or http:// only. Received: ftp://."),
         ("https://alice:secret@kubeflow.example", 2, "The host must not hold a password"),
         ("alice:secret#@kubeflow.example", 2, "The host must not hold a password"),

@@ -88,6 +88,12 @@ def address(host: str) -> str:
         raise InputError(f"The host is reached by https:// or http:// only. Received: {scheme}://.")
     else:
         host = scheme.lower() + host.removeprefix(scheme)
+    try:
+        fine = urlsplit(host).hostname and urlsplit(host).port != 0
+    except ValueError:
+        fine = False
+    if not fine:
+        raise InputError(f"Expected an address such as https://kubeflow.example. Received: {host!r}.")
     return host
 
 
