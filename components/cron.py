@@ -22,6 +22,9 @@ WORDS = {
     "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
 }  # fmt: skip
 PIECE = re.compile(r"(\*|\?|\w+)(?:-(\w+))?(?:/(\d+))?")
+# What other schedulers know besides.
+JENKINS = re.compile(r"h(\(.*)?", re.IGNORECASE)
+QUARTZ = re.compile(r"\w*#\w*|\d*[lw]|lw|(" + "|".join(WEEKDAYS) + ")l", re.IGNORECASE)
 # Two leap days can be eight years apart: 1896 and 1904, 2096 and 2104.
 HORIZON = 8 * 366
 
@@ -123,7 +126,14 @@ def _piece(name: str, piece: str, whole: str) -> range:
     else:
         start = _number(name, first, whole)
         end = _number(name, last, whole) if last else high if step else start
-    if not low <= start <= end <= high or (step and int(step) < 1) or (first in "*?" and last):
+    if step and int(step) < 1:
+        raise InputError(f"A step in a schedule is 1 or more, such as */5. Received: {piece!r} in {whole!r}.")
+    if low <= end < start <= high:
+        raise InputError(
+            f"A range in a schedule goes upwards. Expected {start}-{high},{low}-{end} to go past the end, or "
+            f"{end}-{start}. Received: {piece!r} in {whole!r}."
+        )
+    if not low <= start <= end <= high or (first in "*?" and last):
         raise _wrong(name, piece, whole)
     return range(start, end + 1, int(step or 1))
 
@@ -138,7 +148,17 @@ def _number(name: str, word: str, whole: str) -> int:
 
 def _wrong(name: str, piece: str, whole: str) -> InputError:
     low, high = LIMITS[name]
-    return InputError(f"The {name} of a schedule goes from {low} to {high}. Received: {piece!r} in {whole!r}.")
+    received = f"Received: {piece!r} in {whole!r}."
+    if JENKINS.fullmatch(piece):
+        return InputError(f"A schedule has no H, which only Jenkins knows. Expected a {name} of your own. {received}")
+    if QUARTZ.fullmatch(piece):
+        return InputError(
+            "A schedule has no L, W or #, for the last, the nearest or the n-th day, which only Quartz knows. Expected "
+            f"numbers and names. {received}"
+        )
+    names = [*NAMES.get(name, {})]
+    named = f", or {names[0]} to {names[-1]}" if names else ""
+    return InputError(f"The {name} of a schedule goes from {low} to {high}{named}. {received}")
 
 
 def _written(name: str, given: Field) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from components import cron
 from components.progress import say
@@ -68,4 +68,14 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise InputError(f"Expected a time zone by its IANA name, such as Europe/Berlin. Received: {name!r}.") from None
+        raise InputError(
+            f"Expected a time zone by its IANA name, such as Europe/Berlin. Received: {name!r}.{_meant(name)}"
+        ) from None
+
+
+def _meant(name: str) -> str:
+    """The zone that is spelled so in other letters, or whose city it is."""
+    word = name.strip().lower().replace(" ", "_")
+    close = [each for each in sorted(available_timezones()) if f"/{each.lower()}".endswith(f"/{word}")]
+    close.sort(key=len)
+    return f" Did you mean {close[0]!r}?" if word and close else ""

@@ -111,7 +111,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
 
     from pipelines.kubeflow import connect, spoken
 
-    for name in (*spoken.TOKENS, *connect.COOKIES, connect.HOST, "KF_PIPELINES_SA_TOKEN_PATH"):
+    for name in (*spoken.TOKENS, *spoken.COOKIES, connect.HOST, "KF_PIPELINES_SA_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     with backend() as server:

@@ -32,6 +32,7 @@ class Backend(ThreadingHTTPServer):
         self.cookie = ""
         self.release = "2.16.0"
         self.version, self.multi_user, self.login_page, self.forbidden = 2, False, False, False
+        self.forbidden_words = ""
         self.endings: dict[str, str] = {}
         self.cached: set[str] = set()
         # What the steps under a condition find it to be.
@@ -117,6 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _check_sender(self, path: str) -> None:
         server = self.server
+        if server.forbidden_words:
+            raise Refusal(403, server.forbidden_words)
         if server.forbidden:
             raise Refusal(403, "User alice is not authorized with reason: no permission in the namespace")
         if server.cookie and server.cookie not in (self.headers.get("Cookie") or ""):

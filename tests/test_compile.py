@@ -240,6 +240,38 @@ def test_profiles_lie_over_the_base_and_flags_over_both(tmp_path: Path) -> None:
         ("env = {A = 1}", "env must hold only str values"),
         ("pull_policy = 'Sometimes'", "pull_policy must be Always"),
         ("resources = {train = {memory = '8GB'}}", "resources.train takes"),
+        ("resources = {train = {memory = '8Gi', memory_limit = '4Gi'}}", "Expected at most memory_limit = '4Gi'"),
+        ("resources = {train = {cpu = '1500m', cpu_limit = '1'}}", "cannot request more cpu than its limit"),
+        ("labels = {'a b' = 'c'}", "A key in labels of a Kubeflow profile is not what Kubernetes takes"),
+        ("labels = {'example.com/' = 'c'}", "A key in labels"),
+        ("labels = {'Example.com/x' = 'c'}", "A key in labels"),
+        ("labels = {team = 'a b'}", "A value in labels"),
+        (f"labels = {{team = '{'x' * 64}'}}", "A value in labels"),
+        ("node_selector = {pool = '-ml'}", "A value in node_selector"),
+        ("gpu_node_selector = {'a/b/c' = 'd'}", "A key in gpu_node_selector"),
+        ("env = {'MY-VAR' = 'a'}", "Expected letters, digits and '_', with no digit first. Received: 'MY-VAR'."),
+        ("env = {PATH = 'a'}", "must not replace one that the image needs"),
+        ("env = {SLUICE_KFP_TOKEN = 'abc'}", "env must not hold a token"),
+        ("env = {KFP_COOKIE = 'abc'}", "env must not hold a token"),
+        ("secrets = {My_Secret = {key = 'A'}}", "A name in secrets"),
+        ("secrets = {s3 = {'a/b' = 'A'}}", "A key in secrets"),
+        ("secrets = {s3 = {key = '1A'}}", "A variable in secrets"),
+        ("secrets = {s3 = {key = 1}}", "A variable in secrets"),
+        ("secrets = {s3 = {key = 'PATH'}}", "must not replace"),
+        ("pull_secrets = ['Registry']", "One of the pull_secrets"),
+        ("service_account = 'a_b'", "The service_account"),
+        ("namespace = 'a.b'", "The namespace"),
+        ("image = 'Repo/Sluice:1'", "with the name in lower case"),
+        ("image = 'repo/sluice: 1'", "The image"),
+        ("gpu_type = 'nvidia'", "a domain, '/' and a name, such as nvidia.com/gpu. Received: 'nvidia'"),
+        ("gpu_type = ''", "The gpu_type"),
+        ("pipeline_root = 'bucket/artifacts'", "pipeline_root must be a URL"),
+        ("volumes = ['Models:/serving']", "The claim of a volume"),
+        ("volumes = ['models:/']", "a volume is mounted below /"),
+        ("volumes = ['a:/x', 'b:/x/']", "only one volume may be mounted at /x"),
+        ("shm = '1Gi'\nvolumes = ['a:/dev/shm']", "only one volume may be mounted at /dev/shm"),
+        ("tolerations = ['a b=c']", "The key of a toleration"),
+        ("tolerations = ['a=b c']", "The value of a toleration"),
         ("image = ", "is not TOML that can be read"),
         ("[tool.sluice.kubeflow.prod]\nhots = 'x'", "Did you mean 'host'?"),
     ],
@@ -248,6 +280,76 @@ def test_a_profile_with_a_slip(tmp_path: Path, table: str, words: str) -> None:
     (tmp_path / "sluice.toml").write_text(f"[tool.sluice.kubeflow]\n{table}\n")
     with pytest.raises(InputError, match=re.escape(words)):
         profile.load("prod" if "prod" in table else "", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["sluice", "r/s:2", "localhost/sluice", "localhost:5000/a/b__c:v1.0-X", "Registry.Example:443/team/s:1",
+     f"gcr.io/x/s@sha256:{'0' * 64}"],
+)  # fmt: skip
+def test_an_image_reference(image: str) -> None:
+    assert Profile(image=image).image == image
+
+
+def test_what_kubernetes_takes_is_taken() -> None:
+    Profile(
+        labels={"example.com/a_b.C": "", "x" * 63: "A.b-c_1"}, namespace="a-1", service_account="a.b-c",
+        secrets={"s3.keys": {"tls.crt_1-A": "_A1"}}, gpu_type="nvidia.com/mig-1g.5gb", pipeline_root="minio://b/x",
+        volumes=["a:/x", "a:/x/y"], tolerations=["nvidia.com/gpu", "a=:NoSchedule"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("asked", "room"),
+    [
+        ({"memory": "32Gi"}, ("2", "8", "32Gi", "32Gi")),
+        ({"memory_limit": "2Gi"}, ("2", "8", "2Gi", "2Gi")),
+        ({"cpu": "12500m"}, ("12500m", "12500m", "4Gi", "16Gi")),
+        ({"memory": "5000M"}, ("2", "8", "5000M", "16Gi")),
+        ({"memory": "32Gi", "memory_limit": "32768Mi"}, ("2", "8", "32Gi", "32768Mi")),
+    ],
+)
+def test_a_request_stays_within_its_limit(asked: dict[str, str], room: tuple[str, ...]) -> None:
+    spec = documents(place.compiled(Profile(resources={"train": asked})))[0]
+    found = spec["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]
+    keys = ("resourceCpuRequest", "resourceCpuLimit", "resourceMemoryRequest", "resourceMemoryLimit")
+    assert tuple(found[key] for key in keys) == room
+
+
+def test_shared_memory_is_part_of_the_trainer_s() -> None:
+    with pytest.raises(InputError, match=re.escape("Expected shm up to its limit of 16Gi")):
+        place.compiled(Profile(shm="17Gi"))
+    place.compiled(Profile(shm="17Gi", resources={"train": {"memory": "32Gi"}}))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("tool = 3", "tool must be a table, such as [tool.sluice.kubeflow]. Received: 3."),
+        ("[tool]\nsluice = 'x'", "tool.sluice must be a table"),
+        ("[tool.sluice]\nkubeflow = 'x'", "tool.sluice.kubeflow must be a table"),
+        ("[kubeflow]\nimage = 'r/s:1'", "has no table [tool.sluice.kubeflow]. Received: kubeflow."),
+    ],
+)
+def test_a_file_of_another_shape(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "sluice.toml").write_text(text)
+    with pytest.raises(InputError, match=re.escape(words)):
+        profile.load(directory=tmp_path)
+
+
+def test_a_file_without_profiles_is_missed_by_who_asks_for_one(tmp_path: Path) -> None:
+    (tmp_path / "sluice.toml").write_text("[prod]\nimage = 'r/s:1'\n")
+    assert profile.load(directory=tmp_path) == Profile()
+    with pytest.raises(InputError, match=re.escape("has no table [tool.sluice.kubeflow]. Received: prod.")):
+        profile.load("prod", tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool.sluice.kubeflow.prod]\nimage = 'r/s:2'\n")
+    assert profile.load("prod", tmp_path).image == "r/s:2"
+
+
+def test_a_directory_in_place_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "sluice.toml").mkdir()
+    with pytest.raises(InputError, match="to be a file in TOML"):
+        profile.load(directory=tmp_path)
 
 
 def test_resources_for_a_step_that_is_not_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -94,6 +95,38 @@ def test_kubeflow_gets_six_fields(text: str, written: str) -> None:
 def test_what_is_no_schedule(text: str) -> None:
     with pytest.raises(InputError, match="schedule"):
         cron.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0 5-1 * * *", "goes upwards. Expected 5-23,0-1 to go past the end, or 1-5. Received: '5-1' in '0 5-1 * * *'"),
+        ("0 3 * * fri-mon", "Expected 5-7,0-1 to go past the end"),
+        ("*/0 * * * *", "A step in a schedule is 1 or more, such as */5. Received: '*/0'"),
+        ("H 3 * * *", "A schedule has no H, which only Jenkins knows. Expected a minute of your own. Received: 'H'"),
+        ("H/15 * * * *", "only Jenkins knows"),
+        ("H(0-29) * * * *", "only Jenkins knows"),
+        ("0 3 L * *", "A schedule has no L, W or #"),
+        ("0 3 15W * *", "A schedule has no L, W or #"),
+        ("0 3 * * 5L", "A schedule has no L, W or #"),
+        ("0 3 * * mon#2", "A schedule has no L, W or #"),
+        ("0 3 * foo *", "The month of a schedule goes from 1 to 12, or jan to dec. Received: 'foo'"),
+    ],
+)
+def test_what_is_wrong_with_it(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=re.escape(words)):
+        cron.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [("europe/berlin", " Did you mean 'Europe/Berlin'?"), ("Berlin", " Did you mean 'Europe/Berlin'?"),
+     ("new york", " Did you mean 'America/New_York'?"), ("utc", " Did you mean 'UTC'?"), ("Nowhere/X", "'Nowhere/X'."),
+     ("", "''.")],
+)  # fmt: skip
+def test_the_zone_that_was_meant(name: str, end: str) -> None:
+    with pytest.raises(InputError, match=re.escape(end) + "$"):
+        dates.zone(name)
 
 
 def test_a_day_that_never_comes() -> None:

@@ -56,12 +56,18 @@ def test_a_word_about_summer_time(server: Backend, sluice: Sluice) -> None:
     assert "note: Kubeflow's clock" not in said
 
 
+def test_a_word_about_seconds(server: Backend, sluice: Sluice) -> None:
+    _, _, said = sluice(*SCHEDULE[:-1], "* * * * * *", "--disabled")
+    assert "note: This comes due 60 times in a minute. The first of six fields is the second" in said
+    assert "note: This comes due" not in sluice(*SCHEDULE)[2]
+
+
 def test_the_same_name_again_replaces(server: Backend, sluice: Sluice) -> None:
     sluice(*SCHEDULE)
     first = server.recurringruns[0]["recurring_run_id"]
     status, out, _ = sluice(*SCHEDULE[:-1], "30 4 * * *")
     (made,) = server.recurringruns
-    assert (status, out.splitlines()[0]) == (0, "auto_mpg: replaced 0 0 3 * * * on sample to s3://models/served")
+    assert (status, out.splitlines()[0]) == (0, "auto_mpg: replaced 0 3 * * * on sample to s3://models/served")
     assert made["recurring_run_id"] != first
     assert made["trigger"]["cron_schedule"]["cron"] == "0 30 4 * * *"
     methods = [(method, path.partition("?")[0].rpartition("/")[2]) for method, path, _ in server.log]
@@ -127,11 +133,34 @@ def test_schedules_are_listed_page_by_page_and_only_ours(
     assert status == 0
     assert [each["name"] for each in json.loads(out)] == ["a", "b", "c"]
     assert sluice("schedules")[1].splitlines()[1].split() == [
-        "a", "auto_mpg", "0", "0", "3", "*", "*", "*", "enabled", "sample", "s3://models/served",
+        "a", "auto_mpg", "0", "3", "*", "*", "*", "UTC", "enabled", "sample", "s3://models/served",
     ]  # fmt: skip
     assert sluice("unschedule", "b")[:2] == (0, "b: removed\n")
     assert sluice("unschedule", "theirs")[0] == 2
     assert [each["display_name"] for each in server.recurringruns] == ["a", "theirs", "c"]
+
+
+@pytest.mark.parametrize("fault", ["drop", "lose"])
+def test_removing_is_asked_for_once(server: Backend, sluice: Sluice, fault: str) -> None:
+    sluice(*SCHEDULE)
+    server.fault("DELETE", "/recurringruns", fault)
+    status, _, said = sluice("unschedule", "auto_mpg")
+    assert status == 1
+    assert "broke at removing the schedule" in said
+    assert [method for method, _, _ in server.log].count("DELETE") == 1
+
+
+def test_a_schedule_is_listed_as_it_was_typed(server: Backend, sluice: Sluice) -> None:
+    sluice(*SCHEDULE[:-1], " @daily ", "--timezone", "Asia/Tokyo", "--name", " nightly ")
+    sluice(*SCHEDULE[:-1], "0 9  * * mon-fri", "--timezone", "Asia/Tokyo", "--name", "weekdays")
+    rows = json.loads(sluice("schedules", "--json")[1])
+    assert [(row["name"], row["cron"], row["timezone"], row["server_cron"]) for row in rows] == [
+        ("nightly", "@daily", "Asia/Tokyo", "0 0 15 * * *"),
+        ("weekdays", "0 9 * * mon-fri", "Asia/Tokyo", "0 0 0 * * 1-5"),
+    ]
+    assert "nightly   auto_mpg  @daily" in sluice("schedules")[1]
+    server.recurringruns[0]["description"] = "changed by hand"
+    assert "nightly   auto_mpg  0 0 15 * * *" in sluice("schedules")[1]
 
 
 def test_nothing_to_list_or_remove(server: Backend, sluice: Sluice) -> None:
@@ -147,6 +176,10 @@ def test_nothing_to_list_or_remove(server: Backend, sluice: Sluice) -> None:
         (("--cron", "0 25 * * *"), "The hour of a schedule goes from 0 to 23"),
         (("--cron", "0 0 30 2 *"), "never comes due"),
         (("--timezone", "Berlin"), "IANA name"),
+        (("--name", " "), "A schedule's name is of 1 to 100 printable characters"),
+        (("--name", ""), "A schedule's name is of 1 to 100 printable characters"),
+        (("--name", "a\nb"), "A schedule's name is of 1 to 100 printable characters"),
+        (("--name", "a" * 101), "A schedule's name is of 1 to 100 printable characters"),
         (("--cron", "0 1 1 * *", "--timezone", "Asia/Tokyo"), "falls on other days on the server's clock"),
     ],
 )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from kubeflow_server import Backend
 
-from pipelines.kubeflow import connect, follow, spoken
+from pipelines.kubeflow import asked, connect, follow, spoken
 from tasks import InputError
 
 pytestmark = pytest.mark.slow  # half a second each, and there are many
@@ -27,6 +27,11 @@ STEPS = ["resolve", "ingest", "validate", "transform", "train", "evaluate", "reh
 
 SUBMIT = ("submit", "auto_mpg", "--destination", "s3://models/served")
 WAIT = (*SUBMIT, "--wait", "--every", "0.01")
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "LEAST", 0.01)
 
 
 def test_a_submitted_run_says_what_it_is(server: Backend, sluice: Sluice) -> None:
@@ -110,6 +115,7 @@ def test_one_object_for_scripts(server: Backend, sluice: Sluice) -> None:
     assert [step["name"] for step in result["steps"]] == STEPS
     assert result["steps"][1] == {"name": "ingest", "status": "cached", "seconds": 42.0}
     assert (result["blessed"], result["state"]) == (True, "SUCCEEDED")
+    assert (result["model"], result["nothing_new"]) == ("mlp", False)
     assert json.loads(sluice(*SUBMIT, "--json")[1])["run_id"] == server.runs[1]["run_id"]
 
 
@@ -135,7 +141,7 @@ def test_an_unchanged_run_ends_after_its_first_step(server: Backend, sluice: Slu
     assert status == 0
     assert said.splitlines()[-1] == "nothing new: what this run would come to is served already"
     assert [step["name"] for step in result["steps"]] == ["resolve"]
-    assert result["blessed"] is None
+    assert (result["blessed"], result["nothing_new"]) == (None, True)
 
 
 @pytest.mark.parametrize("flag", ["--no-push", "--no-cache"])
@@ -154,6 +160,22 @@ def test_steps_have_display_names_where_the_backend_bears_them(
     status, _, said = sluice(*SUBMIT, "--image", "r/s:2")
     assert (status, said) == (0, "")
     assert {task["taskInfo"]["name"] != name for name, task in steps_of(server.runs[0]).items()} == {named}
+
+
+def test_a_later_backend_is_noted(server: Backend, sluice: Sluice) -> None:
+    server.release = "3.0.0"
+    status, _, said = sluice(*SUBMIT, "--image", "r/s:2")
+    assert (status, len(server.runs)) == (0, 1)
+    assert said == f"note: {server.url} is Kubeflow Pipelines 3.0.0; Sluice was tried with 2 only.\n"
+
+
+@pytest.mark.parametrize(("command", "default"), [("submit", "what it says of itself, else 2.0"), ("compile", "2.14")])
+def test_the_help_says_for_which_backend(capsys: pytest.CaptureFixture[str], command: str, default: str) -> None:
+    from pipelines.options import parser
+
+    with pytest.raises(SystemExit):
+        parser().parse_args([command, "--help"])
+    assert f"of Kubeflow Pipelines; default: {default}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_faults_while_waiting_pass(server: Backend, sluice: Sluice) -> None:
@@ -202,12 +224,20 @@ def test_a_slow_answer_is_waited_for_and_then_not(
     assert "seconds for an answer" in said
 
 
+def test_a_request_is_made_once(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spoken, "READ", 0.2)
+    server.fault("GET", "/healthz", 1.0, times=9)
+    assert sluice("schedules")[0] == 1
+    assert len(server.log) == 1
+
+
 @pytest.mark.parametrize(
     ("how", "status", "words"),
     [
         ({"tokens": {"good"}}, 2, "does not know who is asking (401). It wants a token or cookie"),
         ({"forbidden": True}, 2, "does not allow it (403). It said: User alice is not authorized"),
         ({"version": 1}, 2, "a backend of Kubeflow Pipelines 1"),
+        ({"release": "1.8.22"}, 2, "a backend of Kubeflow Pipelines 1"),
         ({"login_page": True}, 2, "answered with a page instead of the API's JSON"),
         ({"multi_user": True}, 2, "has many users. Expected --namespace"),
     ],
@@ -229,7 +259,12 @@ def test_a_backend_that_will_not_is_one_sentence(
     [
         ("http://127.0.0.1:9", 1, "cannot be reached"),
         ("http://nowhere.invalid", 2, "There is no host of that name"),
+        ("http://[bad", 2, "Expected an address such as https://kubeflow.example. Received: 'http://[bad'"),
+        ("kubeflow.example:99999", 2, "Expected an address such as"),
+        ("http:///pipeline", 2, "Expected an address such as"),
+        ("ftp://kubeflow.example", 2, "reached by https:// or http:// only. Received: ftp://."),
         ("https://alice:secret@kubeflow.example", 2, "The host must not hold a password"),
+        ("alice:secret#@kubeflow.example", 2, "The host must not hold a password"),
     ],
 )
 def test_a_host_that_is_not_there(server: Backend, sluice: Sluice, host: str, status: int, words: str) -> None:
@@ -245,10 +280,40 @@ def test_another_service_is_not_found(server: Backend, sluice: Sluice) -> None:
     assert "there is no Kubeflow Pipelines API (404)" in said
 
 
-def test_https_that_cannot_be_verified(server: Backend, sluice: Sluice) -> None:
-    status, _, said = sluice(*SUBMIT, host=server.url.replace("http:", "https:"))
-    assert status in (1, 2)
-    assert len(said.splitlines()[-1]) < 400
+def test_https_where_http_is_spoken(server: Backend, sluice: Sluice) -> None:
+    host = server.url.replace("http:", "https:")
+    status, _, said = sluice(*SUBMIT, host=host)
+    assert status == 2
+    assert said == f"sluice: {host} speaks http, not https. Expected {server.url}.\n"
+
+
+@pytest.mark.parametrize("page", ["/#/runs", "/#/runs/details/1?x=y", "#/experiments", "/?ns=alice#/runs", "/"])
+def test_an_address_from_the_browser(server: Backend, sluice: Sluice, page: str) -> None:
+    assert sluice("schedules", host=server.url + page)[0] == 0
+    assert server.log[0][1] == "/apis/v2beta1/healthz"
+
+
+SAFE = ["https://kubeflow.example", "http://localhost:8888", "http://127.8.0.1", "http://[::1]:8888",
+        "http://ml-pipeline:8888", "http://ml-pipeline.kubeflow.svc:8888", "http://a.b.svc.cluster.local",
+        "HTTPS://kubeflow.example", "kubeflow.example"]  # fmt: skip
+OPEN = ["http://kubeflow.example", "http://10.0.0.7:8888", "http://[2001:db8::1]", "HTTP://kubeflow.example/pipeline",
+        "http://svc.example"]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", OPEN)
+def test_a_token_does_not_go_out_in_the_open(
+    server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("SLUICE_KFP_TOKEN", "good-token")
+    status, _, said = sluice("schedules", host=host)
+    assert status == 2
+    assert "A token goes over plain http to this machine or inside the cluster only. Expected https://" in said
+
+
+@pytest.mark.parametrize("host", SAFE)
+def test_where_a_token_may_go(tmp_path: Path, host: str) -> None:
+    with pytest.raises(InputError, match="cannot be read"):  # so nothing is sent
+        connect.connect(host, token_file=str(tmp_path / "none"))
 
 
 def test_many_users_have_namespaces(server: Backend, sluice: Sluice) -> None:
@@ -266,11 +331,39 @@ def test_a_token_from_the_environment(server: Backend, sluice: Sluice, monkeypat
     assert sent == {"Bearer good-token"}
 
 
+def test_a_token_with_the_word_before_it(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.tokens = {"good-token"}
+    monkeypatch.setenv("SLUICE_KFP_TOKEN", "Bearer good-token\n")
+    assert sluice("schedules")[0] == 0
+    assert {headers.get("authorization") for _, _, headers in server.log} == {"Bearer good-token"}
+
+
 def test_a_cookie_from_the_environment(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
     server.cookie = "authservice_session=abc"
     assert sluice(*SUBMIT)[0] == 2
-    monkeypatch.setenv("SLUICE_KFP_COOKIE", "authservice_session=abc")
+    monkeypatch.setenv("SLUICE_KFP_COOKIE", "authservice_session=abc\n")
     assert sluice(*SUBMIT)[0] == 0
+
+
+@pytest.mark.parametrize("cookie", ["session=TOPSECRET\nX: y", "session=TOPSECRET", "lang=de; session=TOPSECRET"])
+def test_a_cookie_is_never_shown(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch, cookie: str) -> None:
+    server.cookie = "another"
+    monkeypatch.setenv("SLUICE_KFP_COOKIE", cookie)
+    status, out, said = sluice("schedules")
+    assert status == 2
+    assert "TOPSECRET" not in out + said
+    assert "Expected a cookie in $SLUICE_KFP_COOKIE" in said or "(401)" in said
+
+
+def test_a_cookie_that_the_server_repeats_is_never_shown(
+    server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.forbidden_words = "no permission for the session TOPSECRET"
+    monkeypatch.setenv("SLUICE_KFP_COOKIE", "lang=de; session=TOPSECRET")
+    status, out, said = sluice("schedules")
+    assert status == 2
+    assert "no permission for the session …" in said
+    assert "TOPSECRET" not in out + said
 
 
 def test_a_token_file_is_read_again_when_it_is_renewed(server: Backend, sluice: Sluice, tmp_path: Path) -> None:
@@ -307,9 +400,12 @@ def test_an_expired_token_is_told_and_never_shown(
 
 def test_a_token_that_expires_while_waiting(server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_KFP_TOKEN", "good-token")
-    server.fault("GET", "/runs/", 401)
+    server.fault("GET", "/runs/", 401, times=3)
+    assert sluice(*WAIT)[0] == 0  # it was renewed
+    server.fault("GET", "/runs/", 401, times=100)
     status, out, said = sluice(*WAIT)
-    assert status == 2
+    assert status == 1
+    assert len(server.faults) == 100 - follow.AGAIN - 1
     assert "The run goes on without us" in said
     assert "good-token" not in out + said
 
@@ -336,6 +432,15 @@ def test_a_token_file_that_holds_none(server: Backend, sluice: Sluice, tmp_path:
         (("--volume", "models"), "A volume is CLAIM:/PATH"),
         (("--shm", "8 GB"), "shm must be a size"),
         (("--gpus", "-1"), "gpus must be 0 or more"),
+        (("--data", "s3://raw/{dat}/*.csv"), "a placeholder {dat}, which nothing would fill. Did you mean '{date}'?"),
+        (("--data", "s3://raw/{}.csv"), "a placeholder {}, which nothing would fill"),
+        (("--data", "s4://raw/x.csv"), "--data has the scheme 's4', which no driver knows. Did you mean 's3'?"),
+        (("--destination", "gs3://b/x"), "--destination has the scheme 'gs3'"),
+        (("--data-dir", "zip://x::s4://b/x.zip"), "--data-dir has the scheme 's4'"),
+        (("--every", "-1"), "--every takes a number of seconds"),
+        (("--every", "0"), "--every takes a number of seconds"),
+        (("--every", "nan"), "--every takes a number of seconds"),
+        (("--every", "inf"), "--every takes a number of seconds"),
     ],
 )
 def test_wrong_words_never_reach_the_cluster(
@@ -345,6 +450,33 @@ def test_wrong_words_never_reach_the_cluster(
     assert status == 2
     assert sentence in said
     assert server.log == []
+
+
+@pytest.mark.parametrize("flag", ["--data", "--data-dir", "--destination", "--pipeline-root"])
+@pytest.mark.parametrize(
+    "place",
+    ["s3://AKIA:SECRET@b/x.csv", "s3://AKIA:SEC/SECRET@b/x.csv", "s3://SECRET@b/x.csv", "zip://a.csv::s3://k:SECRET@b",
+     "abfs://a:SECRET@account/x", "sftp://alice:SECRET@host:22/x"],
+)  # fmt: skip
+def test_keys_are_no_part_of_an_address(server: Backend, sluice: Sluice, flag: str, place: str) -> None:
+    status, out, said = sluice(*SUBMIT, flag, place)
+    assert status == 2
+    assert "must not hold a user or a key" in said
+    assert "SECRET" not in out + said
+    assert server.log == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["s3://raw/day={date}/{previous_date}-{a,b}.csv", "hdfs://namenode:8020/x@y.csv", "hf://datasets/a/b@main/c.csv",
+     "abfss://container@account.dfs.core.windows.net/x.csv", "github://org:repo@4e06bf0/x.csv", "http://[::1]:80/x.csv",
+     "/mounted/a@b:c.csv", "simplecache::s3://raw/x.csv"],
+)  # fmt: skip
+def test_addresses_that_are_fine(server: Backend, place: str) -> None:
+    from pipelines.options import parser
+
+    given = parser().parse_args([*SUBMIT, "--data", place])
+    assert asked.parameters(given, asked.profile_of(given))["data"] == place
 
 
 def _process(server: Backend, tmp_path: Path) -> subprocess.Popen[str]:

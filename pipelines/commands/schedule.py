@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import re
 import sys
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -17,6 +18,9 @@ from pipelines.kubeflow.recurring import Plan
 from tasks import InputError, nearest
 
 SHOWN = 5
+LONGEST = 100
+# What was typed, which only the description keeps: the server is given its own.
+ABOUT = re.compile(r"sluice schedule \S+: (.+) (\S+)")
 
 
 def main(given: argparse.Namespace) -> int:
@@ -33,6 +37,7 @@ def main(given: argparse.Namespace) -> int:
 
 
 def _schedule(given: argparse.Namespace) -> int:
+    name = _name(given)
     chosen = asked.profile_of(given)
     here, there = dates.zone(given.timezone), dates.zone(given.server_timezone)
     now = datetime.now(UTC)
@@ -44,12 +49,12 @@ def _schedule(given: argparse.Namespace) -> int:
         "timezone": dates.shifted(given.server_timezone, zones.ahead(now, here, there)),
     }
     coming = list(itertools.islice(on_server.after(now, there), SHOWN))
-    _announce(coming, here, given, _change(now, here, there))
+    _announce(coming, here, given, [_often(wanted), _change(now, here, there)])
     cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
     chosen = asked.for_backend(chosen, cluster.version)
-    name = given.name or given.task
+    typed = " ".join(given.cron.split())
     plan = Plan(
-        name=name, about=f"sluice schedule {given.task}: {given.cron} {given.timezone}", cron=str(on_server),
+        name=name, about=f"sluice schedule {given.task}: {typed} {given.timezone}", cron=str(on_server),
         enabled=not given.disabled, catchup=given.catchup, cached=not given.no_cache,
         concluding=given.fail_when_rejected,
     )  # fmt: skip
@@ -69,12 +74,27 @@ def _was(replaced: Any) -> str:
     return f"{row['cron']} on {row['data']} to {row['destination']}"
 
 
-def _announce(coming: list[datetime], here: tzinfo, given: argparse.Namespace, change: str) -> None:
+def _name(given: argparse.Namespace) -> str:
+    name = str(given.task if given.name is None else given.name).strip()
+    if not 1 <= len(name) <= LONGEST or not name.isprintable():
+        raise InputError(f"A schedule's name is of 1 to {LONGEST} printable characters. Received: {name!r}.")
+    return name
+
+
+def _announce(coming: list[datetime], here: tzinfo, given: argparse.Namespace, notes: list[str]) -> None:
     print(f"The next {SHOWN} times, in {given.timezone}:", file=sys.stderr)
     for due in coming:
         print(f"  {due.astimezone(here):%a %Y-%m-%d %H:%M:%S %z}", file=sys.stderr)
-    if change:
-        print(f"note: {change}", file=sys.stderr)
+    for note in filter(None, notes):
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _often(wanted: cron.Cron) -> str:
+    count = len(wanted.second.values)
+    often = (
+        f"This comes due {count} times in a minute. The first of six fields is the second; of five it is the minute."
+    )
+    return often if count > 1 else ""
 
 
 def _change(now: datetime, here: tzinfo, there: tzinfo) -> str:
@@ -98,7 +118,8 @@ def _list(given: argparse.Namespace) -> int:
     elif not rows:
         print("No schedules yet; `sluice schedule TASK --cron ...` makes one.")
     else:
-        shown = ("name", "task", "cron", "state", "data", "destination")
+        shown = ("name", "task", "cron", "timezone", "state", "data", "destination")
+        rows = [{**row, "cron": row["cron"] or row["server_cron"]} for row in rows]
         print(text.table([[word.upper() for word in shown], *([str(row[word]) for word in shown] for row in rows)]))
     return 0
 
@@ -106,9 +127,11 @@ def _list(given: argparse.Namespace) -> int:
 def _row(each: Any) -> dict[str, Any]:
     parameters = each.runtime_config.parameters
     schedule = each.trigger and each.trigger.cron_schedule
+    typed = ABOUT.fullmatch(each.description or "")
+    cron_, timezone = typed.groups() if typed else ("", "")
     return {
         "name": each.display_name, "id": each.recurring_run_id, "task": parameters.get("task"),
-        "cron": schedule.cron if schedule else "", "timezone": parameters.get("timezone", ""),
+        "cron": cron_, "timezone": timezone, "server_cron": schedule.cron if schedule else "",
         "state": _state(each),
         "data": parameters.get("data"), "destination": parameters.get("destination"),
     }  # fmt: skip

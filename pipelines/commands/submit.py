@@ -17,6 +17,7 @@ INTERRUPTED = 130
 
 
 def main(given: argparse.Namespace) -> int:
+    follow.check_every(given.every)
     chosen = asked.profile_of(given)
     parameters = asked.parameters(given, chosen)
     cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
@@ -24,7 +25,7 @@ def main(given: argparse.Namespace) -> int:
     chosen = asked.for_backend(chosen, cluster.version)
     run_id = start(cluster, chosen, parameters, name, waiting=given.wait, cached=not given.no_cache)
     url = cluster.run_url(run_id)
-    facts = {"run": name, "run_id": run_id, "url": url, "task": given.task, "model": parameters["model"],
+    facts = {"run": name, "run_id": run_id, "url": url, "task": given.task, "model": asked.model(parameters),
              "data": parameters["data"]}  # fmt: skip
     if not given.json:
         print(f"{name}\nrun {run_id}\n{url}", flush=True)
@@ -79,7 +80,7 @@ def _outcome(seen: Seen, parameters: dict[str, Any]) -> dict[str, Any]:
     unknown = parameters["force"] or seen.nothing_new
     judged = {DONE: None if unknown else True, REJECTED: False}.get(seen.status)
     steps = [step for step in seen.steps.values() if step["name"] != follow.CONCLUDE]
-    return {"state": seen.state, "steps": steps, "blessed": judged}
+    return {"state": seen.state, "steps": steps, "blessed": judged, "nothing_new": seen.nothing_new}
 
 
 def _end(seen: Seen, url: str) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import tasks
 from components import resolve, settings
 from pipelines import graph, typed
-from pipelines.kubeflow import check, place, profile
+from pipelines.kubeflow import check, place, profile, urls
 from pipelines.kubeflow.profile import VERSION, Profile, volume
 from tasks import InputError
 
@@ -52,7 +52,7 @@ def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
     asked = {
         "task": given.task,
         "model": given.model,
-        "data": given.data if given.data in {"sample", "real"} else _on_cluster(given.data, "--data"),
+        "data": _data(given.data),
         "data_dir": _on_cluster(given.data_dir, "--data-dir") if given.data_dir else "",
         "destination": _destination(chosen),
         "seed": given.seed,
@@ -68,11 +68,15 @@ def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
     return graph.training().arguments(asked)
 
 
+def model(asked: dict[str, Any]) -> str:
+    """The model that was asked for, or the task's first."""
+    return resolve.model_name(tasks.get(asked["task"]), asked["task"], asked["model"])
+
+
 def name_of(asked: dict[str, Any]) -> str:
     """What a run is, for the lists of Kubeflow's pages: unique to the second."""
-    task = tasks.get(asked["task"])
     data = asked["data"].rstrip("/").rpartition("/")[2]
-    words = [asked["task"], asked["model"] or task.default_model, "on", data]
+    words = [asked["task"], model(asked), "on", data]
     return f"{' '.join(words)[:LONGEST]} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
 
 
@@ -86,7 +90,7 @@ def for_backend(chosen: Profile, version: str) -> Profile:
 def package(chosen: Profile, asked: dict[str, Any], *, cached: bool = True, **how: bool) -> Iterator[str]:
     """The compiled pipeline as a file, as KFP's client takes it; how else it may be, `place.placed` says."""
     how |= {"cached": cached, "sparing": cached and asked["publish"], "sent": True}
-    labels = {"sluice/task": asked["task"], "sluice/model": asked["model"] or tasks.get(asked["task"]).default_model}
+    labels = {"sluice/task": asked["task"], "sluice/model": model(asked)}
     with TemporaryDirectory(prefix="sluice-") as folder:
         path = Path(folder) / "pipeline.yaml"
         path.write_text(text := place.compiled(chosen, labels=labels, **how))
@@ -109,7 +113,16 @@ def _destination(chosen: Profile) -> str:
     return words
 
 
+def _data(words: str) -> str:
+    if words in {"sample", "real"}:
+        return words
+    urls.check_placeholders(words, "--data")
+    return _on_cluster(words, "--data")
+
+
 def _on_cluster(words: str, what: str) -> str:
+    urls.check_keys(words, what)
+    urls.check_schemes(words, what)
     if "://" in words or words.startswith("/"):
         return words
     raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from tasks import InputError
 DONE, FAILED, WRONG_INPUT, REJECTED = 0, 1, 2, 3
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 PATIENCE = 600.0
+LEAST = 0.1
+# So often is asked again when the backend refuses: a token may be about to be renewed.
+AGAIN = 5
 CONCLUDE = "conclude"
 OWN = {title: name for name, title in TITLES.items()}
 
@@ -44,25 +48,34 @@ class Seen:
 
 def follow(cluster: Cluster, run_id: str, names: Iterable[str], say: Callable[[str], None], every: float = 5.0) -> Seen:
     """Wait for the end. The backend may be away for a while; the run does not need us."""
-    names, before, since = list(names), Seen(), time.monotonic()
+    names, before = list(names), Seen()
     while True:
-        try:
-            with cluster.spoken("asking for the run"):
-                run = cluster.client.get_run(run_id)
-        except Unreachable as error:
-            if time.monotonic() - since > PATIENCE:
-                raise RuntimeError(f"{error} The run goes on without us: {cluster.run_url(run_id)}") from None
-            time.sleep(every)
-            continue
-        except InputError as error:
-            raise InputError(f"{error} The run goes on without us: {cluster.run_url(run_id)}") from None
-        since, now = time.monotonic(), seen(run, names)
+        now = seen(_asked(cluster, run_id, every), names)
         for name, step in now.steps.items():
             if step != before.steps.get(name) and (line := _line(name, step, before.steps.get(name))):
                 say(line)
         if now.state in ENDED:
             return now
         before = now
+        time.sleep(every)
+
+
+def check_every(seconds: float) -> None:
+    if not (math.isfinite(seconds) and seconds >= LEAST):
+        raise InputError(f"--every takes a number of seconds, {LEAST} or more. Received: {seconds}.")
+
+
+def _asked(cluster: Cluster, run_id: str, every: float) -> Any:
+    """The run as it is now. What the backend refuses while we wait is no wrong input: it had taken the same before."""
+    since, refusals = time.monotonic(), 0
+    while True:
+        try:
+            with cluster.spoken("asking for the run"):
+                return cluster.client.get_run(run_id)
+        except (Unreachable, InputError) as error:
+            refusals += isinstance(error, InputError)
+            if refusals > AGAIN or time.monotonic() - since > PATIENCE:
+                raise RuntimeError(f"{error} The run goes on without us: {cluster.run_url(run_id)}") from None
         time.sleep(every)
 
 

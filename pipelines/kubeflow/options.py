@@ -14,13 +14,15 @@ def add_commands(add: Add, data_and_settings: Callable[[argparse.ArgumentParser]
     example = "sluice compile -o pipeline.yaml --image repo/sluice:1.0"
     compile_ = add("compile", "compile", "write the Kubeflow pipeline, and say what a backend would not do", example)
     compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: %(default)s")
-    _placing(compile_)
+    _placing(compile_, backend="2.14")
 
     example = "sluice submit fashion_mnist --model cnn --host https://kubeflow.example/pipeline --gpus 1 --wait"
     submit = add("submit", "submit", "run the pipeline of a task on Kubeflow", example)
     _run(submit, data_and_settings)
     submit.add_argument("--wait", action="store_true", help="follow the run to its end; exit as a local run would")
-    submit.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="ask so often; default: 5")
+    submit.add_argument(
+        "--every", type=float, default=5.0, metavar="SECONDS", help="ask so often, at least 0.1; default: 5"
+    )
 
     example = 'sluice schedule auto_mpg --cron "0 3 * * *" --timezone Europe/Berlin --host https://kubeflow.example'
     schedule = add("schedule", "schedule", "run a task on Kubeflow again and again", example, action="schedule")
@@ -60,7 +62,7 @@ def _run(command: argparse.ArgumentParser, data_and_settings: Callable[[argparse
 
 def _times(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cron", required=True, help="five fields as in a crontab, or six with the second first")
-    command.add_argument("--name", default="", help="default: the task; the same name again replaces the schedule")
+    command.add_argument("--name", default=None, help="default: the task; the same name again replaces the schedule")
     command.add_argument("--timezone", default="UTC", metavar="ZONE", help="of --cron and {date}; default: UTC")
     command.add_argument(
         "--server-timezone", default="UTC", metavar="ZONE", help="of Kubeflow's scheduler; default: UTC"
@@ -79,7 +81,9 @@ def _reaching(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _placing(command: argparse.ArgumentParser, *, hidden: bool = False) -> None:
+def _placing(
+    command: argparse.ArgumentParser, *, backend: str = "what it says of itself, else 2.0", hidden: bool = False
+) -> None:
     """How the steps run; commands that start none have the profile alone."""
     group = command.add_argument_group("on the cluster") if not hidden else command
 
@@ -93,7 +97,7 @@ def _placing(command: argparse.ArgumentParser, *, hidden: bool = False) -> None:
         "--profile", default="", metavar="NAME", help="of sluice.toml or pyproject.toml in this directory"
     )
     many = {"action": "append", "default": []}
-    option("--backend", "of Kubeflow Pipelines; default: what it says of itself, else 2.14", metavar="VERSION")
+    option("--backend", f"of Kubeflow Pipelines; default: {backend}", metavar="VERSION")
     option("--image", "the image that the steps run in", metavar="IMAGE")
     option("--gpu-image", "the image of the trainer with GPUs; default: that of all steps", metavar="IMAGE")
     option("--gpus", "for the trainer alone; default: 0", type=int, metavar="N")

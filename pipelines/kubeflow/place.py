@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines._kfp import without_client
+from pipelines.kubeflow import sizes
 from pipelines.kubeflow.profile import Profile, shows_names, toleration, volume
 from tasks import InputError, nearest
 
@@ -85,10 +86,11 @@ def compiled(profile: Profile, **how: Any) -> str:
 def _place(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> None:
     on_gpus = name == TRAINER and profile.gpus > 0
     step.container_spec.image = (on_gpus and profile.gpu_image) or profile.image or step.container_spec.image
-    asked, room = profile.resources.get(name, {}), ROOM.get(name, ROOM[""])
-    for key, usual in zip(("cpu", "cpu_limit", "memory", "memory_limit"), room, strict=True):
+    room = sizes.room(profile.resources.get(name, {}), ROOM.get(name, ROOM[""]))
+    sizes.check_shared(profile.shm if name == TRAINER else "", room["memory_limit"])
+    for key, value in room.items():
         setter = {"cpu": "cpu_request", "memory": "memory_request"}.get(key, key)
-        getattr(step, f"set_{setter}")(asked.get(key, usual))
+        getattr(step, f"set_{setter}")(value)
     if name != "conclude":
         step.set_retry(RETRIES, backoff_duration=BACKOFF, backoff_factor=FACTOR, backoff_max_duration=WITHIN)
     for variable, value in profile.env.items():

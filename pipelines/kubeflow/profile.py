@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from pipelines.kubeflow import sizes, urls
+from pipelines.kubeflow import spelling as spell
+from pipelines.kubeflow.spelling import Spelling
+from pipelines.kubeflow.spoken import COOKIES, TOKENS
 from tasks import InputError, nearest
 
 FILES = ("sluice.toml", "pyproject.toml")
@@ -18,8 +23,12 @@ EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 PULLS = ("Always", "IfNotPresent", "Never")
 SIZE = re.compile(r"[0-9]+(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)?")
 VERSION = re.compile(r"(\d+)\.(\d+)(\.\d+)?")
+URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/]\S*")
 CPU = re.compile(r"([0-9]*[.])?[0-9]+m?")
 ROOM = {"cpu": CPU, "cpu_limit": CPU, "memory": SIZE, "memory_limit": SIZE}
+# The steps are found by it, and one that is set replaces the image's.
+TAKEN = ("PATH",)
+SHM = "/dev/shm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +70,16 @@ class Profile:
         _demand(not self.pull_policy or self.pull_policy in PULLS, allowed, self.pull_policy)
         for words in (*self.tolerations, *self.gpu_tolerations):
             toleration(words)
-        for words in self.volumes:
-            volume(words)
+        _check_names(self)
+        _check_mounts(self)
+        urls.check_keys(self.pipeline_root, "pipeline_root")
+        root = "pipeline_root must be a URL such as s3://bucket/artifacts"
+        _demand(not self.pipeline_root or URL.fullmatch(self.pipeline_root), root, self.pipeline_root)
         for step, room in self.resources.items():
             for key, value in room.items():
                 known = key in ROOM and isinstance(value, str) and ROOM[key].fullmatch(value)
                 _demand(known, f"resources.{step} takes {', '.join(ROOM)}, such as '2' and '8Gi'", f"{key} = {value!r}")
+            sizes.check(step, room)
 
 
 def shows_names(backend: str) -> bool:
@@ -84,6 +97,8 @@ def toleration(words: str) -> dict[str, str]:
             f"A toleration is KEY, KEY=VALUE or KEY=VALUE:EFFECT, with the effect {', '.join(EFFECTS)}. "
             f"Received: {words!r}."
         )
+    spell.LABEL_KEY.check("The key of a toleration", key)
+    spell.LABEL_VALUE.check("The value of a toleration", value)
     found = {"key": key, "operator": "Equal", "value": value} if equals else {"key": key, "operator": "Exists"}
     return {**found, **({"effect": effect} if effect else {})}
 
@@ -101,7 +116,7 @@ def load(name: str = "", directory: Path | None = None, **flags: Any) -> Profile
 
     Flags that were not given are None or empty.
     """
-    tables, path = _tables(directory or Path.cwd())
+    tables, path = _tables(directory or Path.cwd(), wanted=bool(name))
     known = [each.name for each in fields(Profile)]
     profiles = {key: value for key, value in tables.items() if isinstance(value, Mapping) and key not in known}
     base = {key: value for key, value in tables.items() if key not in profiles}
@@ -122,19 +137,36 @@ def load(name: str = "", directory: Path | None = None, **flags: Any) -> Profile
     return Profile(**{key: value for key, value in merged.items() if value is not None})
 
 
-def _tables(directory: Path) -> tuple[Mapping[str, Any], Path | None]:
+def _tables(directory: Path, *, wanted: bool) -> tuple[Mapping[str, Any], Path | None]:
+    missed = ""
     for path in (directory / name for name in FILES):
-        if not path.is_file():
+        if not path.exists():
             continue
+        if not path.is_file():
+            raise InputError(f"Expected {path} to be a file in TOML. Received: a directory, or something else.")
         try:
-            found: Any = tomllib.loads(path.read_text())
+            whole = tomllib.loads(path.read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path} is not TOML that can be read: {error}.") from error
-        for key in TABLE:
-            found = found.get(key, {})
-        if found:
+        if found := _inner(whole, path):
             return found, path
+        if path.name == FILES[0]:
+            missed = f"{path} has no table [{'.'.join(TABLE)}]. Received: {', '.join(whole) or 'nothing'}."
+            wanted |= TABLE[-1] in whole
+    if missed and wanted:
+        raise InputError(missed)
     return {}, None
+
+
+def _inner(whole: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """Our own table of a file."""
+    found: Any = whole
+    for depth, key in enumerate(TABLE, 1):
+        found = found.get(key, {})
+        if not isinstance(found, Mapping):
+            table = ".".join(TABLE[:depth])
+            raise InputError(f"In {path}, {table} must be a table, such as [{'.'.join(TABLE)}]. Received: {found!r}.")
+    return found
 
 
 def _check_types(profile: Profile) -> None:
@@ -146,6 +178,45 @@ def _check_types(profile: Profile) -> None:
         inner = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
         kind = dict if name in {"secrets", "resources"} else str
         _demand(all(type(each) is kind for each in inner), f"{name} must hold only {kind.__name__} values", value)
+
+
+def _check_names(profile: Profile) -> None:
+    for what, spelling, words in _names(profile):
+        for word in words:
+            spelling.check(f"{what} of a Kubeflow profile", word)
+    for name in profile.env:
+        here = "the value would be readable by everyone who sees the run; use secrets"
+        _demand(name not in TOKENS + COOKIES, f"env must not hold a token: {here}", name)
+    for name in (*profile.env, *(variable for keys in profile.secrets.values() for variable in keys.values())):
+        _demand(name not in TAKEN, "a variable must not replace one that the image needs", name)
+
+
+def _names(profile: Profile) -> Iterator[tuple[str, Spelling, Iterable[object]]]:
+    yield "The namespace", spell.NAMESPACE, filter(None, [profile.namespace])
+    yield "The service_account", spell.NAME, filter(None, [profile.service_account])
+    yield "The image", spell.IMAGE, filter(None, [profile.image, profile.gpu_image])
+    yield "The gpu_type", spell.RESOURCE, [profile.gpu_type]
+    yield "One of the pull_secrets", spell.NAME, profile.pull_secrets
+    yield "A name in secrets", spell.NAME, profile.secrets
+    for keys in profile.secrets.values():
+        yield "A key in secrets", spell.SECRET_KEY, keys
+        yield "A variable in secrets", spell.VARIABLE, keys.values()
+    yield "A name in env", spell.VARIABLE, profile.env
+    for name in ("labels", "node_selector", "gpu_node_selector"):
+        yield f"A key in {name}", spell.LABEL_KEY, getattr(profile, name)
+        yield f"A value in {name}", spell.LABEL_VALUE, getattr(profile, name).values()
+
+
+def _check_mounts(profile: Profile) -> None:
+    """Every place is mounted once, and none hides the image itself."""
+    used = {SHM} if profile.shm else set()
+    for words in profile.volumes:
+        claim, path = volume(words)
+        spell.NAME.check("The claim of a volume", claim)
+        place = posixpath.normpath(path)
+        _demand(place.strip("/") and ":" not in place, "a volume is mounted below /, at a path without ':'", words)
+        _demand(place not in used, f"only one volume may be mounted at {place}", words)
+        used.add(place)
 
 
 def _demand(fine: Any, rule: str, received: Any) -> None:

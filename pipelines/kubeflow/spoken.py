@@ -6,8 +6,9 @@ import contextlib
 import io
 import json
 import os
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,23 @@ from typing import Any
 from tasks import InputError
 
 TOKENS = ("SLUICE_KFP_TOKEN", "KFP_TOKEN")
+COOKIES = ("SLUICE_KFP_COOKIE", "KFP_COOKIE")
+SCHEME = re.compile(r"^bearer(\s+|$)", re.IGNORECASE)
+# Shorter values of a cookie are settings such as a language, which would be cut out of ordinary words.
+TELLING = 6
 CONNECT, READ = 10.0, 60.0
+SHOWN = 300
+# What OpenSSL makes of an answer in plain HTTP.
+PLAIN = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 
 
 @dataclass
 class Secret:
-    """A token, from a file that may be renewed or from the environment. It has no text of its own."""
+    """A token or cookie, from a file that may be renewed or from the environment. It has no text of its own."""
 
     file: Path | None = None
     variable: str = ""
+    kind: str = "token"
     seen: set[str] = field(default_factory=set, repr=False)
 
     def read(self) -> str:
@@ -31,14 +40,18 @@ class Secret:
             found = (self.file.read_text() if self.file else os.environ.get(self.variable, "")).strip()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(
-                f"The token file {self.file} cannot be read: {getattr(error, 'strerror', error)}."
+                f"The {self.kind} file {self.file} cannot be read: {getattr(error, 'strerror', error)}."
             ) from None
+        found = SCHEME.sub("", found) if self.kind == "token" else found
         if not found or not found.isascii() or not found.isprintable():
             where = str(self.file) if self.file else f"${self.variable}"
             raise InputError(
-                f"Expected a token in {where}: one line of printable characters. Received: something else."
+                f"Expected a {self.kind} in {where}: one line of printable characters. Received: something else."
             )
         self.seen.add(found)
+        if self.kind == "cookie":
+            values = (pair.partition("=")[2].strip() for pair in found.split(";"))
+            self.seen.update(value for value in values if len(value) >= TELLING)
         return found
 
     def refresh_api_key_hook(self, configuration: Any) -> None:
@@ -46,8 +59,8 @@ class Secret:
         configuration.api_key["authorization"] = self.read()
 
     def hidden(self, text: str) -> str:
-        for token in self.seen:
-            text = text.replace(token, "…")
+        for word in sorted(self.seen, key=len, reverse=True):
+            text = text.replace(word, "…")
         return text
 
 
@@ -56,7 +69,7 @@ class Unreachable(RuntimeError):
 
 
 @contextlib.contextmanager
-def spoken(host: str, secret: Secret | None, doing: str = "") -> Iterator[None]:
+def spoken(host: str, secrets: Sequence[Secret], doing: str = "") -> Iterator[None]:
     import kfp_server_api
     import urllib3
 
@@ -65,21 +78,27 @@ def spoken(host: str, secret: Secret | None, doing: str = "") -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except kfp_server_api.ApiException as error:
-        raise _of_status(host, secret, error, doing) from None
+        raise _of_status(host, secrets, error, doing) from None
     except urllib3.exceptions.HTTPError as error:
-        raise _of_wire(host, error, doing) from None
+        raise _of_wire(host, secrets, error, doing) from None
     except InputError as error:
         raise InputError(
             f"{host}: {error}" if doing == "reaching it" and host not in str(error) else str(error)
         ) from None
 
 
-def _of_status(host: str, secret: Secret | None, error: Any, doing: str) -> Exception:
-    said = _said(error.body)
-    said = f" It said: {secret.hidden(said) if secret else said}" if said else ""
+def _hidden(secrets: Sequence[Secret], text: str) -> str:
+    for secret in secrets:
+        text = secret.hidden(text)
+    return text
+
+
+def _of_status(host: str, secrets: Sequence[Secret], error: Any, doing: str) -> Exception:
+    said = _hidden(secrets, _said(error.body))[:SHOWN]  # a token that is cut in two would not be found
+    said = f" It said: {said}" if said else ""
     match error.status:
         case 401:
-            way = "The token has expired or is not for this backend" if secret else "It wants a token or cookie"
+            way = "The token has expired or is not for this backend" if secrets else "It wants a token or cookie"
             return InputError(f"{host} does not know who is asking (401). {way}: see ${TOKENS[0]} and --token-file.")
         case 403:
             return InputError(f"{host} knows who is asking and does not allow it (403).{said}")
@@ -89,12 +108,12 @@ def _of_status(host: str, secret: Secret | None, error: Any, doing: str) -> Exce
         case 400 | 409 | 422:
             return InputError(f"{host} refused the request ({error.status}).{said}")
         case 0 | None:
-            reason = str(error.reason).splitlines()[-1][:300] if error.reason else "no reason"
+            reason = _hidden(secrets, str(error.reason)).splitlines()[-1][:SHOWN] if error.reason else "no reason"
             return InputError(f"{host} cannot be trusted or understood: {reason}.")
     return Unreachable(f"{host} failed at {doing or 'the request'} ({error.status}). Try again later.{said}")
 
 
-def _of_wire(host: str, error: Exception, doing: str) -> Exception:
+def _of_wire(host: str, secrets: Sequence[Secret], error: Exception, doing: str) -> Exception:
     import urllib3
 
     reason = getattr(error, "reason", None) or error
@@ -103,7 +122,7 @@ def _of_wire(host: str, error: Exception, doing: str) -> Exception:
     if isinstance(reason, urllib3.exceptions.LocationParseError):
         return InputError(f"Expected an address such as https://kubeflow.example. Received: {host!r}.")
     if isinstance(reason, urllib3.exceptions.SSLError):
-        return InputError(f"The certificate of {host} cannot be verified: {str(reason)[:300]}.")
+        return _of_tls(host, _hidden(secrets, str(reason))[:SHOWN])
     if isinstance(reason, urllib3.exceptions.NewConnectionError):
         return Unreachable(f"{host} cannot be reached: the connection was refused or there is no way to it.")
     if isinstance(reason, urllib3.exceptions.ConnectTimeoutError):
@@ -113,6 +132,14 @@ def _of_wire(host: str, error: Exception, doing: str) -> Exception:
     return Unreachable(f"The connection to {host} broke{f' at {doing}' if doing else ''}.")
 
 
+def _of_tls(host: str, reason: str) -> InputError:
+    if any(word in reason for word in PLAIN):
+        return InputError(f"{host} speaks http, not https. Expected {host.replace('https:', 'http:', 1)}.")
+    if "CERTIFICATE_VERIFY_FAILED" in reason or "certificate" in reason.lower():
+        return InputError(f"The certificate of {host} cannot be verified: {reason}.")
+    return InputError(f"No secure connection to {host} could be made: {reason}.")
+
+
 def _said(body: Any) -> str:
     """The message in an error's body, on one line."""
     try:
@@ -120,4 +147,4 @@ def _said(body: Any) -> str:
         text = found.get("message") or found.get("error") or found.get("error_message") or ""
     except (ValueError, TypeError, AttributeError):
         return ""
-    return " ".join(str(text).split())[:300]
+    return " ".join(str(text).split())
