@@ -59,15 +59,13 @@ def replace(cluster: Cluster, chosen: Profile, parameters: dict[str, Any], plan:
 
 def remove(cluster: Cluster, recurring_run_id: str) -> None:
     """The schedule, not the run of it that may be going on, which Kubernetes would take with it."""
-    import kfp_server_api
-
     api = cluster.client._recurring_run_api
-    with cluster.spoken("removing the schedule"):
-        try:
+    try:
+        with cluster.spoken("removing the schedule"):
             api.recurring_run_service_delete_recurring_run(recurring_run_id, propagation_policy=KEEP_RUNS)
-        except kfp_server_api.ApiException as error:
-            if error.status != 404:  # an answer was lost, and the request has come twice
-                raise
+    except Unreachable:
+        if any(str(each.recurring_run_id) == recurring_run_id for each in ours(cluster)):
+            raise  # the request was lost, not only its answer
 
 
 def _create(cluster: Cluster, chosen: Profile, parameters: dict[str, Any], plan: Plan, before: set[str]) -> str:
