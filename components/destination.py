@@ -242,4 +242,7 @@ def _paper(place: store.Store, version: str, name: str) -> Any:
         return json.loads(content)
     except ValueError as error:
         where = f"{place.where(version)}/{EXTRA}/{name}"
-        raise ValueError(f"Expected a whole JSON file. Received: {where!r}, which is damaged: {error}.") from error
+        raise ValueError(
+            f"Expected a whole JSON file. Received: {where!r}, which is damaged: {error}. Remove it, and the version "
+            "counts as one that Sluice did not push; or remove the version."
+        ) from error

@@ -105,6 +105,7 @@ def _pushed(
             *held_back(verdict, champion, newest.champion if newest else ""),
             *tried["reasons"],
             *_rolled_back(destination, task, newest),
+            *only_synthetic(extra["provenance.json"], newest.provenance if newest else {}),
             *_rivals(destination, task),
         ]
         if reasons and not force:
@@ -164,6 +165,17 @@ def rejected(verdict: Mapping[str, Any]) -> list[str]:
     if verdict.get("blessed") is True:
         return []
     return list(verdict.get("reasons") or ["The model was not blessed."])
+
+
+def only_synthetic(origin: Mapping[str, Any], served_now: Mapping[str, Any]) -> list[str]:
+    """Real rows were learned from before: whoever forgot to name them does not want the sample to take their place."""
+    before = served_now.get("parameters", {}).get("data", "")
+    if origin["parameters"].get("data") != "sample" or before in ("", "sample"):
+        return []
+    return [
+        f"The model learned from the synthetic sample, and the one that is served from {before!r}. Name the data with "
+        "--data, or replace it with --force REASON."
+    ]
 
 
 def _rolled_back(destination: str, task: str, newest: served.Version | None) -> list[str]:

@@ -58,6 +58,11 @@ def run(
     check_seed(seed)
     preprocess, train = settings.check_overrides(definition, chosen, overrides)
     check_destination(destination, task)
+    if data_dir and data != "real":
+        raise InputError(
+            f"The directory {data_dir!r} is for the real data's files. Expected --data real with --data-dir. "
+            f"Received: --data {data}."
+        )
     data = dates.filled(data, scheduled=scheduled, schedule=schedule, timezone=timezone)
     state = snapshot(source_parts(definition, data, data_dir))
     code = code_hash(*(f"components.{step}" for step in STEPS), f"tasks.{task}")

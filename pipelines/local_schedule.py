@@ -22,6 +22,11 @@ DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 CARRIED = (
     "PYTHONPATH", "GOOGLE_APPLICATION_CREDENTIALS", "AWS_PROFILE", "KERAS_HOME", "TFDS_DATA_DIR", "TFHUB_CACHE_DIR",
 )  # fmt: skip
+ON_CLUSTER = (
+    "host", "namespace", "token_file", "profile", "backend", "service_account", "pipeline_root", "image", "gpu_image",
+    "gpus", "gpu_type", "gpu_node_selector", "gpu_toleration", "node_selector", "toleration", "secret", "env", "volume",
+    "shm", "disabled",
+)  # fmt: skip
 KEPT = ("data", "data_dir", "model")
 
 
@@ -34,8 +39,9 @@ def text(given: argparse.Namespace) -> str:
     name = given.name or f"sluice-{given.task}"
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         raise InputError(f"A unit's name is letters, digits, '_', '-' and '.'. Received: {name!r}.")
-    if given.disabled:
-        raise InputError("--disabled is for Kubeflow. Here nothing is installed, so there is nothing to hold back.")
+    if told := [option for option in ON_CLUSTER if getattr(given, option)]:
+        raise InputError(f"--{told[0].replace('_', '-')} is for Kubeflow; with --local it would mean nothing.")
+    next(schedule.after(datetime.now(UTC), dates.zone(zone)))  # or it says that there is no such day
     home, words = Path.cwd(), command(given)
     line = crontab(schedule, home, words, name)
     if given.catchup:

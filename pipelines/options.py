@@ -38,6 +38,15 @@ class _Command(argparse.ArgumentParser):
         return given, rest
 
 
+class _Once(argparse.Action):
+    """Of two values argparse by itself takes the last, without a word."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+        if getattr(namespace, self.dest) != self.default:
+            parser.error(f"{option} was given twice; expected it once, with a glob such as 'days/*.csv' for many files")
+        setattr(namespace, self.dest, values)
+
+
 class _Commands:
     """Adds commands to a parser, each with an example in its help."""
 
@@ -102,7 +111,9 @@ def _run(commands: _Commands) -> None:
 
 
 def _data_and_settings(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data", default="sample", metavar="SRC", help="sample (default), real, or a glob of files")
+    command.add_argument(
+        "--data", action=_Once, default="sample", metavar="SRC", help="sample (default), real, or a glob of files"
+    )
     command.add_argument("--data-dir", default="", metavar="DIR", help="where the real data's files lie")
     command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import tasks
+from pipelines.local import records
 
 ROOT = Path(__file__).parent.parent
 WORDS = (
@@ -98,6 +99,30 @@ def test_wrong_input_is_one_sentence_and_leaves_nothing(tmp_path: Path, words: t
 def test_runs_are_kept_in_no_bucket(tmp_path: Path) -> None:
     _, said = sluice(tmp_path, "runs", "--runs", "gs://bucket/runs", status=2)
     assert "runs are kept on this machine: expected a directory, received 'gs://bucket/runs'" in said
+
+
+def test_data_are_named_once(tmp_path: Path) -> None:
+    _, said = sluice(tmp_path, "run", "auto_mpg", "--data", "a.csv", "--data", "b.csv", status=2)
+    assert "--data was given twice; expected it once, with a glob" in said
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"run": "auto_mpg-1"}'])
+def test_a_damaged_record_spoils_no_other(tmp_path: Path, content: str) -> None:
+    for _ in (1, 2):
+        records.Record.new(tmp_path / "runs", "auto_mpg", {"model": "mlp", "data": "sample"}).close("done")
+    (tmp_path / "runs" / "auto_mpg-1" / "run.json").write_text(content)
+    out, _ = sluice(tmp_path, "runs")
+    assert [line.split()[:2] for line in out.splitlines()[1:]] == [["auto_mpg-1", "damaged"], ["auto_mpg-2", "done"]]
+    assert "damaged" in sluice(tmp_path, "show", "auto_mpg-1")[0]
+    assert "auto_mpg-1: removed" in sluice(tmp_path, "clean", "--keep", "1")[0]
+
+
+def test_a_version_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    version = tmp_path / "serving" / "auto_mpg" / "3"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").touch()
+    _, said = sluice(tmp_path, "show", "serving/auto_mpg/9", status=2)
+    assert "There is no version 9 of auto_mpg in 'serving'. Expected one of: 3." in said
 
 
 def test_an_unknown_word_is_wrong_input(tmp_path: Path) -> None:

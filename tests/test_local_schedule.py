@@ -72,8 +72,9 @@ def test_every_option_has_its_meaning_here_or_is_refused() -> None:
     assert ("SuccessExitStatus=3" in plain, "SuccessExitStatus=3" in other) == (True, False)
     assert ("Persistent=true" in plain, "Persistent=true" in other) == (False, True)
     assert "cron does not make up for the times" in other
-    with pytest.raises(InputError, match="--disabled is for Kubeflow"):
-        told("--disabled")
+    for words in (["--disabled"], ["--gpus", "2"], ["--host", "https://x"], ["--volume", "a:/b"]):
+        with pytest.raises(InputError, match=f"{words[0]} is for Kubeflow"):
+            told(*words)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,7 @@ def test_a_zone_that_cron_cannot_keep_is_told() -> None:
     ("words", "fields", "sentence"),
     [
         ((), "30 0 3 * * *", "cron knows minutes, no seconds"),
+        ((), "0 3 31 2 *", "never comes due"),
         ((), "0 25 * * *", "The hour of a schedule goes from 0 to 23"),
         (("--timezone", "Mars/Base"), "0 3 * * *", "Expected a time zone by its IANA name"),
         (("--name", "a b"), "0 3 * * *", "A unit's name is letters"),

@@ -69,11 +69,11 @@ class Candidate:
             "run": "r1",
             "force": "",
             "destination": str(self.root / "serving"),
+            "parameters": {"seed": "0"},
         }
         return push.run(
             task="auto_mpg",
             rehearsal=str(self.root / self.name / "rehearsal"),
-            parameters={"seed": "0"},
             statistics=str(self.root / self.name / "statistics.json"),
             model=str(self.root / self.name / "model"),
             blessing=str(self.root / self.name / "blessing.json"),
@@ -217,6 +217,21 @@ def test_a_blessing_against_another_champion_is_declined(tmp_path: Path) -> None
     later = Candidate(tmp_path, "second", champion=serving)
     assert "judged against version 9" in later.bless(champion="9:beef").push().reasons[0]
     assert later.bless().push().version == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "declined"),
+    [("real", "sample", True), ("cars.csv", "sample", True), ("sample", "sample", False), ("real", "cars.csv", False)],
+)
+def test_synthetic_rows_do_not_replace_real_ones(tmp_path: Path, before: str, now: str, declined: bool) -> None:
+    Candidate(tmp_path, "first").push(parameters={"data": before})
+    served = destination.versions(tmp_path / "serving", "auto_mpg")[-1]
+    second = Candidate(tmp_path, "second", champion=served.champion)
+    pushed = second.push(parameters={"data": now})
+    assert (pushed.version == 0) == declined
+    assert ["synthetic sample" in reason for reason in pushed.reasons] == [True] * declined
+    if declined:
+        assert second.push(parameters={"data": now}, force="a demonstration").version == 2
 
 
 def test_a_rollback_in_between_changes_the_champion(tmp_path: Path) -> None:

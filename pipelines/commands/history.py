@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pipelines.commands import text, versions
 from pipelines.local import records
 from tasks import InputError, nearest
 
+VERSION = re.compile(r"(.+)/([^/]+)/([0-9]+)/?")
 ESSENTIAL = ("run", "task", "model", "data", "status", "started", "ended", "command")
 
 
@@ -23,6 +25,8 @@ def main(given: argparse.Namespace) -> int:
         case "show" if (version := destination.at(given.run)) is not None:
             told = versions.described(version)
             print(json.dumps(told, indent=1) if given.json else versions.essentials(told))
+        case "show" if (named := VERSION.fullmatch(given.run)) and Path(named[1], named[2]).is_dir():
+            destination.numbered(named[1], named[2], int(named[3]))
         case "show":
             facts = find(given.runs_dir, given.run)
             print(json.dumps(facts, indent=1) if given.json else _essentials(facts, given.runs_dir))
@@ -47,7 +51,13 @@ def _list(found: list[dict[str, Any]], runs: Path) -> str:
         return f"No runs in {runs} yet."
     rows = [["RUN", "STATUS", "MODEL", "DATA", "STARTED", "METRICS"]]
     for facts in found:
-        words = [facts["run"], facts["status"], facts["model"], facts["data"], facts["started"][:16].replace("T", " ")]
+        words = [
+            facts["run"],
+            facts["status"],
+            facts.get("model", ""),
+            facts.get("data", ""),
+            facts["started"][:16].replace("T", " "),
+        ]
         rows.append([*(str(word) for word in words), text.metrics(facts.get("metrics", {}))])
     return text.table(rows)
 

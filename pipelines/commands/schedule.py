@@ -24,6 +24,10 @@ ABOUT = re.compile(r"sluice schedule \S+: (.+) (\S+)")
 
 
 def main(given: argparse.Namespace) -> int:
+    if given.action == "schedule" and given.data == "sample":
+        print(
+            "note: the sample is synthetic and never changes. For other rows: --data real, or a glob.", file=sys.stderr
+        )
     match given.action:
         case "schedule" if given.local:
             print(local_schedule.text(given))

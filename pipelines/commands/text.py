@@ -37,7 +37,8 @@ def verdict(facts: Mapping[str, Any]) -> list[str]:
         return [str(facts["status"])]
     if facts["blessed"] and not facts.get("parameters", {}).get("publish", True):
         return ["the model clears the gate; it was not to be pushed"]
-    return ["the gate rejected the model; nothing was pushed:", *_listed(facts)]
+    said = "the model clears the gate, but was held back" if facts["blessed"] else "the gate rejected the model"
+    return [f"{said}; nothing was pushed:", *_listed(facts)]
 
 
 def _other_data(task: str) -> str:

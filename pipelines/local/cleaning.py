@@ -72,6 +72,7 @@ def size(path: Path) -> int:
 def remove(runs: Path, name: str) -> None:
     """At once, to others' eyes."""
     aside = runs / ".cache" / f"{REMOVED}{secrets.token_hex(8)}"
+    aside.parent.mkdir(exist_ok=True)
     (runs / name).rename(aside)
     shutil.rmtree(aside)
 
@@ -92,7 +93,7 @@ def tidy(runs: Path) -> None:
 
 def _tidy_analyses(runs: Path, place: Path) -> None:
     """Those that no run that is left can have used; a use sets the directory's time."""
-    began = {facts["task"]: facts["started"] for facts in reversed(records.every(runs))}
+    began = {facts["task"]: facts["started"] for facts in reversed(records.every(runs)) if facts["started"]}
     for path in place.glob("*-*"):
         started = began.get(path.name.rpartition("-")[0])
         if started is None or path.stat().st_mtime < datetime.fromisoformat(started).timestamp():

@@ -17,6 +17,9 @@ from typing import Any
 from components.files import read_json, write_json
 from tasks import InputError
 
+# A record has these from its first moment on.
+KNOWN = {"run", "task", "status", "steps", "started"}
+BLANK = {"model": "", "data": "", "started": ""}
 NUMBERED = re.compile(r"(.+)-(\d+)")
 
 
@@ -95,7 +98,12 @@ def now() -> str:
 
 def load(path: Path) -> dict[str, Any]:
     """A run's facts; one that says it is running but has no living process was interrupted."""
-    facts = dict(read_json(path / "run.json"))
+    try:
+        facts = dict(read_json(path / "run.json"))
+    except (ValueError, TypeError):
+        facts = {}
+    if not facts.keys() >= KNOWN:
+        return {"run": path.name, "task": path.name.rpartition("-")[0], "status": "damaged", "steps": [], **BLANK}
     if facts.get("status") == "running" and not _is_alive(path / ".alive"):
         facts["status"] = "interrupted"
     return facts
