@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 WhenMissing = Literal["reject", "keep", "skip_training"]
+
+
+def _check_when_missing(column: Feature) -> None:
+    if column.when_missing not in get_args(WhenMissing):
+        raise ValueError(
+            f"{type(column).__name__} {column.name!r} has an unknown when_missing. "
+            f"Expected {' or '.join(map(repr, get_args(WhenMissing)))}. Received: {column.when_missing!r}."
+        )
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,14 @@ class Number:
     when_missing: WhenMissing = "reject"
     drift: float = 0.25
     about: str = ""
+
+    def __post_init__(self) -> None:
+        _check_when_missing(self)
+        if self.minimum is not None and self.maximum is not None and not self.minimum <= self.maximum:
+            raise ValueError(
+                f"Number {self.name!r} has a minimum above its maximum, which no value is between. "
+                f"Expected a minimum of at most {self.maximum}. Received: {self.minimum}."
+            )
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,10 @@ class Category:
     about: str = ""
 
     def __post_init__(self) -> None:
+        _check_when_missing(self)
+        self._check_values()
+
+    def _check_values(self) -> None:
         kinds = {type(value) for value in self.values}
         if len(self.values) < 2 or len(kinds) != 1 or not kinds <= {int, str}:
             raise ValueError(
@@ -74,6 +94,9 @@ class Text:
     drift: float = 0.25
     about: str = ""
 
+    def __post_init__(self) -> None:
+        _check_when_missing(self)
+
 
 @dataclass(frozen=True)
 class Image:
@@ -85,6 +108,9 @@ class Image:
     when_missing: WhenMissing = "reject"
     drift: float = 0.25
     about: str = ""
+
+    def __post_init__(self) -> None:
+        _check_when_missing(self)
 
 
 Feature = Number | Category | Text | Image

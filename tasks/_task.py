@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -86,8 +87,10 @@ class Train:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Train.{name} must be at least 1. Received: {getattr(self, name)}.")
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise ValueError(f"Train.learning_rate must be above 0. Received: {self.learning_rate}.")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"Train.learning_rate must be a number above 0. Received: {self.learning_rate}.")
+        if self.patience is not None and self.patience < 0:
+            raise ValueError(f"Train.patience must be at least 0. Received: {self.patience}.")
         if (self.keep_best or self.patience is not None) and self.fit_on == "train+eval":
             raise ValueError("patience and keep_best need rows held out to watch. Expected fit_on='train' with them.")
 
@@ -249,6 +252,8 @@ def _check_gate(task: Task) -> None:
         if bar.higher_is_better not in (None, known[bar.metric]):
             side = "more" if known[bar.metric] else "less"
             raise ValueError(f"Of {bar.metric}, {side} is better. Received: higher_is_better={bar.higher_is_better}.")
+        if known[bar.metric] and not bar.bar <= 1:
+            raise ValueError(f"No {bar.metric} is above 1. Expected a bar such as 0.85. Received: {bar.bar}.")
         if bar.tolerance < 0:
             raise ValueError(f"A Bar's tolerance cannot be below 0. Received: {bar.tolerance}.")
         if not 0.5 <= bar.confidence < 1:

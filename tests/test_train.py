@@ -126,9 +126,7 @@ def test_no_rows_at_all_is_a_sentence(plane, prepared, write_examples, tmp_path)
 
 
 def test_balanced_class_weights_give_each_class_the_same_share(plane):
-    task = dataclasses.replace(
-        plane, label=Category("y", ("no", "yes")), gate=(dataclasses.replace(plane.gate[0], metric="auc"),)
-    )
+    task = dataclasses.replace(plane, label=Category("y", ("no", "yes")), gate=(Bar("auc", 0.5),))
     weights = feeding.class_weights(
         task, dataclasses.replace(SETTINGS, class_weights="balanced"), np.array([0, 0, 0, 1])
     )
