@@ -24,7 +24,7 @@ from components.export import export
 from components.files import write_json
 from components.preprocessing import Preprocessing, model_inputs
 from components.progress import say
-from tasks import Task, Train
+from tasks import InputError, Task, Train
 
 EVALUATION_BATCH = 1024
 ONE = devices.Devices(names=("CPU",))
@@ -111,6 +111,10 @@ def build(
 ) -> keras.Model:
     """The model, called once on a few rows: so a subclassed one has its weights, and a wrong one is refused."""
     model = task.models[model_name].make(transform_graph, **hyperparameters)
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"The function of the model {model_name!r} must return it. Expected a keras.Model. Received: {model!r}."
+        )
     some, *_ = rows.gather(tf.range(min(rows.count, built_.ROWS)))
     built_.check(task, model_name, model(model_inputs(model, some)))
     return model

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 WhenMissing = Literal["reject", "keep", "skip_training"]
+
+
+def as_tuple(what: str, received: Any, kind: type | tuple[type, ...], such_as: str) -> Any:
+    """A tuple of this kind, from a tuple or a list; ValueError from anything else."""
+    if not isinstance(received, tuple | list) or not all(isinstance(one, kind) for one in received):
+        raise ValueError(f"{what} must be a tuple. Expected a tuple such as {such_as}. Received: {received!r}.")
+    return tuple(received)
 
 
 def _check_when_missing(column: Feature) -> None:
@@ -51,6 +58,9 @@ class Category:
 
     def __post_init__(self) -> None:
         _check_when_missing(self)
+        for name, kinds, such_as in (("values", object, '("left", "right")'), ("names", str, '("Left", "Right")')):
+            made = as_tuple(f"The {name} of Category {self.name!r}", getattr(self, name), kinds, such_as)
+            object.__setattr__(self, name, made)
         self._check_values()
 
     def _check_values(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tasks._features import Category, Feature, Number
+from tasks._features import Category, Feature, Image, Number, Text, as_tuple
 
 if TYPE_CHECKING:
     import keras
@@ -113,6 +113,19 @@ class Model:
     _: KW_ONLY
     outputs: tuple[str, ...] = ("prediction",)
 
+    def __post_init__(self) -> None:
+        # A built model can be called, too; Keras need not be imported to know it.
+        built = any(kind.__module__.partition(".")[0] == "keras" for kind in type(self.build).__mro__)
+        if built or not callable(self.build):
+            raise ValueError(
+                "Model takes the function that builds the model, not what it returns. "
+                f"Expected Model(mlp, ...), without brackets after mlp. Received: {_brief(self.build)}."
+            )
+        if not isinstance(self.train, Train):
+            raise ValueError(f"Model takes how it is fitted. Expected Train(...). Received: {_brief(self.train)}.")
+        made = as_tuple("A Model's outputs", self.outputs, str, '("prediction",)')
+        object.__setattr__(self, "outputs", made)
+
     def make(self, transform_graph: str | Path, **hyperparameters: Any) -> keras.Model:
         """Build with these hyperparameters and what else the builder asks for."""
         wanted = inspect.signature(self.build).parameters
@@ -137,6 +150,10 @@ class Bar:
     confidence: float = 0.95
     minimum_rows: int = 50
     higher_is_better: bool | None = None
+
+    def __post_init__(self) -> None:
+        made = as_tuple("A Bar's slices", self.slices, str, '("island",)')
+        object.__setattr__(self, "slices", made)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +180,10 @@ class Task:
     max_rejected: float = 0.05
 
     def __post_init__(self) -> None:
+        for name, kinds, such_as in _TUPLES:
+            made = as_tuple(f"A Task's {name}", getattr(self, name), kinds, such_as)
+            object.__setattr__(self, name, made)
+        _check_kinds(self)
         _check_columns(self)
         _check_models(self)
         _check_gate(self)
@@ -187,9 +208,33 @@ class Task:
         return keyword_defaults(self.models[model].build)
 
 
+_TUPLES: tuple[tuple[str, Any, str], ...] = (
+    ("features", (Number, Category, Text, Image), '(Number("length"),)'),
+    ("gate", Bar, '(Bar("accuracy", 0.85),)'),
+    ("slices", str, '("island",)'),
+    ("may_tell", str, '("island",)'),
+)
+
+
+def _brief(received: Any) -> str:
+    text = repr(received)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
 def keyword_defaults(function: Callable[..., Any]) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def _check_kinds(task: Task) -> None:
+    if not isinstance(task.label, Number | Category):
+        raise ValueError(f"A Task's label is a Number or a Category. Received: {_brief(task.label)}.")
+    if not callable(task.preprocess):
+        raise ValueError(f"A Task's preprocess is a function, without brackets. Received: {_brief(task.preprocess)}.")
+    if not isinstance(task.models, Mapping) or not all(isinstance(one, Model) for one in task.models.values()):
+        raise ValueError(
+            f'A Task\'s models have names. Expected {{"mlp": Model(mlp, ...)}}. Received: {_brief(task.models)}.'
+        )
 
 
 def _check_columns(task: Task) -> None:

@@ -109,3 +109,67 @@ def test_a_fit_that_cannot_be(name: str, value: float) -> None:
         Train(**{"epochs": 1, name: value})
     with pytest.raises(InputError, match=sentence):
         train_settings(task(Train(epochs=1), Number("y"), Splits()), "mlp", {f"train.{name}": str(value)})
+
+
+BAR, ISLAND = Bar("mae", 1.0), Category("island", ("left", "right"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"gate": BAR},
+            r"A Task's gate must be a tuple\. .* such as \(Bar\(\"accuracy\", 0\.85\),\)\. .* Bar\(",
+        ),
+        ({"gate": ("mae",)}, r"Received: \('mae',\)\."),
+        ({"slices": "island"}, r"A Task's slices must be .* such as \(\"island\",\)\. Received: 'island'\."),
+        ({"may_tell": "island"}, "A Task's may_tell must be a tuple"),
+        ({"features": ISLAND}, r"such as \(Number\(\"length\"\),\)\. Received: Category\("),
+        ({"features": ("island",)}, r"Received: \('island',\)\."),
+        ({"label": "price"}, r"A Task's label is a Number or a Category\. Received: 'price'\."),
+        ({"preprocess": {}}, r"A Task's preprocess is a function, without brackets\. Received: \{\}\."),
+        (
+            {"models": Model(lambda: None, Train(epochs=1))},
+            r"Expected \{\"mlp\": Model\(mlp, \.\.\.\)\}\. Rec",
+        ),
+        ({"models": {"mlp": Train(epochs=1)}}, "A Task's models have names"),
+    ],
+)
+def test_a_value_of_another_kind(changes: Mapping[str, object], sentence: str) -> None:
+    boats = task(Train(epochs=1), Number("y"), Splits())
+    with pytest.raises(ValueError, match=sentence):
+        dataclasses.replace(boats, **changes)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Bar("mae", 1.0, slices="island"), r"A Bar's slices must be a tuple\. .* Received: 'island'\."),
+        (
+            lambda: Category("island", "left"),
+            r"The values of Category .island. must be a tuple.* Received: 'left'\.",
+        ),
+        (lambda: Category("island", (1, 2), names="ab"), "The names of Category 'island' must be a tuple"),
+        (lambda: Model(len, Train(epochs=1), outputs="aux"), "A Model's outputs must be a tuple"),
+        (lambda: Model(len, {"epochs": 1}), r"Expected Train\(\.\.\.\)\. Received: \{'epochs': 1\}\."),
+        (lambda: Model(None, Train(epochs=1)), r"Expected Model\(mlp, \.\.\.\), without brackets .* Received: None\."),
+    ],
+)
+def test_a_part_of_another_kind(make: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        make()
+
+
+def test_a_list_does_for_a_tuple() -> None:
+    boats = task(Train(epochs=1), Number("y"), Splits())
+    listed = dataclasses.replace(boats, features=[ISLAND], slices=["island"], gate=[Bar("mae", 1.0, slices=["island"])])
+    assert (listed.features, listed.slices, listed.gate) == (
+        (ISLAND,), ("island",), (Bar("mae", 1.0, slices=("island",)),),
+    )  # fmt: skip
+
+
+def test_a_model_that_is_built_already() -> None:
+    import keras
+
+    with pytest.raises(ValueError, match=r"not what it returns\. Expected Model\(mlp, .* Received: <Sequential"):
+        Model(keras.Sequential(), Train(epochs=1))

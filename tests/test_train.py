@@ -215,6 +215,13 @@ def test_a_model_that_does_not_answer_for_its_label_is_refused_before_it_is_fitt
         train.build(of_label(plane, label, build), "line", {}, rows)
 
 
+def test_a_function_that_returns_no_model_is_told(plane, prepared):
+    rows = feeding.load(plane, SETTINGS, prepared[1], prepared[0], ("train",))
+    task = of_label(plane, None, lambda: None)
+    with pytest.raises(InputError, match=r"model 'line' must return it\. Expected a keras\.Model\. Received: None\."):
+        train.build(task, "line", {}, rows)
+
+
 def of_label(plane, label, build):
     gate = (Bar("accuracy", 0.5),) if label else plane.gate
     return dataclasses.replace(plane, label=label or plane.label, gate=gate, models={"line": Model(build, SETTINGS)})
