@@ -119,9 +119,9 @@ def _read(path: Path, package: str) -> Module:
     try:
         imports = imported(content.decode(), package)
     except (SyntaxError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} is not Python that can be read: {error}. Expected a module without errors."
-        ) from error
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        why = error.msg if isinstance(error, SyntaxError) else error
+        raise InputError(f"{path.parent.name}/{path.name}{line}: This is not Python: {why}.") from error
     return Module(path, hashlib.sha256(content).hexdigest(), imports)
 
 

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 import tasks
+from components import built as built_
 from components import devices, feeding, replicas, tensorboard, warm_start
 from components import settings as settings_
 from components.callbacks import LossRatio, Progress, Resume
@@ -23,7 +24,7 @@ from components.export import export
 from components.files import write_json
 from components.preprocessing import Preprocessing, model_inputs
 from components.progress import say
-from tasks import Task, Train
+from tasks import InputError, Task, Train
 
 EVALUATION_BATCH = 1024
 ONE = devices.Devices(names=("CPU",))
@@ -108,14 +109,14 @@ def plain(train: Train) -> dict[str, Any]:
 def build(
     task: Task, model_name: str, hyperparameters: dict[str, Any], rows: feeding.Rows, transform_graph: str = ""
 ) -> keras.Model:
-    """The model, called once on a few rows so that a subclassed one has its weights."""
+    """The model, called once on a few rows: so a subclassed one has its weights, and a wrong one is refused."""
     model = task.models[model_name].make(transform_graph, **hyperparameters)
-    some, *_ = rows.gather(tf.range(min(rows.count, 2)))
-    outputs = model(model_inputs(model, some))
-    declared = task.models[model_name].outputs
-    if (set(outputs) if isinstance(outputs, dict) else 1) != (set(declared) if len(declared) > 1 else 1):
-        received = list(outputs) if isinstance(outputs, dict) else "one tensor"
-        raise ValueError(f"Model {model_name!r} declares the outputs {list(declared)}. Received: {received}.")
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"The function of the model {model_name!r} must return it. Expected a keras.Model. Received: {model!r}."
+        )
+    some, *_ = rows.gather(tf.range(min(rows.count, built_.ROWS)))
+    built_.check(task, model_name, model(model_inputs(model, some)))
     return model
 
 

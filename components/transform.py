@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -30,7 +32,7 @@ def run(
     transform_graph_uri: str = "",
 ) -> None:
     definition = tasks.get(task)
-    preprocess = functools.partial(definition.preprocess, **settings_.preprocess_settings(definition, settings))
+    preprocess = functools.partial(preprocessed, definition, **settings_.preprocess_settings(definition, settings))
     if needs_analysis(definition, preprocess):
         source = reach.reachable(examples, examples_uri, beam_args)
         output = reach.reachable(transform_graph, transform_graph_uri, beam_args)
@@ -44,6 +46,35 @@ def run(
         say("no statistics needed; tracing the graph")
         analyze_in_place(preprocess, False, *_signature(definition), output)
     reach.write(f"{output}/settings.json", json.dumps(settings, sort_keys=True).encode())
+
+
+class Columns(dict[str, Any]):
+    """The features by name, which says what else is none."""
+
+    def __init__(self, task: tasks.Task, features: Mapping[str, Any]) -> None:
+        super().__init__(features)
+        self.label, self.known = task.label.name, [feature.name for feature in task.features]
+
+    def __missing__(self, name: object) -> Any:
+        if name == self.label:
+            raise tasks.InputError(
+                f"preprocess asks for {name!r}, which is the label and no input: a served row has none. "
+                f"Expected features only: {', '.join(self.known)}."
+            )
+        raise tasks.InputError(
+            f"preprocess asks for {name!r}, which is no feature.{tasks.nearest(str(name), self.known)}"
+        )
+
+
+def preprocessed(task: tasks.Task, features: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    """What the task's preprocess makes of the features; InputError if that is no dict of tensors."""
+    made = task.preprocess(Columns(task, features), **settings)
+    if not isinstance(made, dict) or not made or any(value is None for value in made.values()):
+        raise tasks.InputError(
+            f"preprocess must return its tensors by name. Expected a dict such as {{'features': tensor}}. "
+            f"Received: {made!r}."
+        )
+    return made
 
 
 def needs_analysis(task: tasks.Task, preprocess: Preprocess) -> bool:

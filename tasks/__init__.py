@@ -42,7 +42,13 @@ def check_name(name: str) -> None:
 
 def get(name: str) -> Task:
     check_name(name)
-    task = getattr(importlib.import_module(f"tasks.{name}"), "TASK", None)
+    try:
+        module = importlib.import_module(f"tasks.{name}")
+    except Exception as error:
+        from tasks import _mistakes
+
+        raise InputError(_mistakes.sentence(error) or f"tasks/{name}.py: {error}") from error
+    task = getattr(module, "TASK", None)
     if not isinstance(task, Task):
         raise InputError(f"tasks/{name}.py must end in TASK = Task(...). Received: {task!r}.")
     return task

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
 WhenMissing = Literal["reject", "keep", "skip_training"]
+
+
+def as_tuple(what: str, received: Any, kind: type | tuple[type, ...], such_as: str) -> Any:
+    """A tuple of this kind, from a tuple or a list; ValueError from anything else."""
+    if not isinstance(received, tuple | list) or not all(isinstance(one, kind) for one in received):
+        raise ValueError(f"{what} must be a tuple. Expected a tuple such as {such_as}. Received: {received!r}.")
+    return tuple(received)
+
+
+def _check_when_missing(column: Feature) -> None:
+    if column.when_missing not in get_args(WhenMissing):
+        raise ValueError(
+            f"{type(column).__name__} {column.name!r} has an unknown when_missing. "
+            f"Expected {' or '.join(map(repr, get_args(WhenMissing)))}. Received: {column.when_missing!r}."
+        )
 
 
 @dataclass(frozen=True)
@@ -19,6 +34,14 @@ class Number:
     when_missing: WhenMissing = "reject"
     drift: float = 0.25
     about: str = ""
+
+    def __post_init__(self) -> None:
+        _check_when_missing(self)
+        if self.minimum is not None and self.maximum is not None and not self.minimum <= self.maximum:
+            raise ValueError(
+                f"Number {self.name!r} has a minimum above its maximum, which no value is between. "
+                f"Expected a minimum of at most {self.maximum}. Received: {self.minimum}."
+            )
 
 
 @dataclass(frozen=True)
@@ -34,6 +57,13 @@ class Category:
     about: str = ""
 
     def __post_init__(self) -> None:
+        _check_when_missing(self)
+        for name, kinds, such_as in (("values", object, '("left", "right")'), ("names", str, '("Left", "Right")')):
+            made = as_tuple(f"The {name} of Category {self.name!r}", getattr(self, name), kinds, such_as)
+            object.__setattr__(self, name, made)
+        self._check_values()
+
+    def _check_values(self) -> None:
         kinds = {type(value) for value in self.values}
         if len(self.values) < 2 or len(kinds) != 1 or not kinds <= {int, str}:
             raise ValueError(
@@ -74,6 +104,9 @@ class Text:
     drift: float = 0.25
     about: str = ""
 
+    def __post_init__(self) -> None:
+        _check_when_missing(self)
+
 
 @dataclass(frozen=True)
 class Image:
@@ -85,6 +118,9 @@ class Image:
     when_missing: WhenMissing = "reject"
     drift: float = 0.25
     about: str = ""
+
+    def __post_init__(self) -> None:
+        _check_when_missing(self)
 
 
 Feature = Number | Category | Text | Image

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tasks._features import Category, Feature, Number
+from tasks._features import Category, Feature, Image, Number, Text, as_tuple
 
 if TYPE_CHECKING:
     import keras
@@ -86,8 +87,10 @@ class Train:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Train.{name} must be at least 1. Received: {getattr(self, name)}.")
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise ValueError(f"Train.learning_rate must be above 0. Received: {self.learning_rate}.")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"Train.learning_rate must be a number above 0. Received: {self.learning_rate}.")
+        if self.patience is not None and self.patience < 0:
+            raise ValueError(f"Train.patience must be at least 0. Received: {self.patience}.")
         if (self.keep_best or self.patience is not None) and self.fit_on == "train+eval":
             raise ValueError("patience and keep_best need rows held out to watch. Expected fit_on='train' with them.")
 
@@ -109,6 +112,19 @@ class Model:
     train: Train
     _: KW_ONLY
     outputs: tuple[str, ...] = ("prediction",)
+
+    def __post_init__(self) -> None:
+        # A built model can be called, too; Keras need not be imported to know it.
+        built = any(kind.__module__.partition(".")[0] == "keras" for kind in type(self.build).__mro__)
+        if built or not callable(self.build):
+            raise ValueError(
+                "Model takes the function that builds the model, not what it returns. "
+                f"Expected Model(mlp, ...), without brackets after mlp. Received: {_brief(self.build)}."
+            )
+        if not isinstance(self.train, Train):
+            raise ValueError(f"Model takes how it is fitted. Expected Train(...). Received: {_brief(self.train)}.")
+        made = as_tuple("A Model's outputs", self.outputs, str, '("prediction",)')
+        object.__setattr__(self, "outputs", made)
 
     def make(self, transform_graph: str | Path, **hyperparameters: Any) -> keras.Model:
         """Build with these hyperparameters and what else the builder asks for."""
@@ -135,6 +151,10 @@ class Bar:
     minimum_rows: int = 50
     higher_is_better: bool | None = None
 
+    def __post_init__(self) -> None:
+        made = as_tuple("A Bar's slices", self.slices, str, '("island",)')
+        object.__setattr__(self, "slices", made)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -160,6 +180,10 @@ class Task:
     max_rejected: float = 0.05
 
     def __post_init__(self) -> None:
+        for name, kinds, such_as in _TUPLES:
+            made = as_tuple(f"A Task's {name}", getattr(self, name), kinds, such_as)
+            object.__setattr__(self, name, made)
+        _check_kinds(self)
         _check_columns(self)
         _check_models(self)
         _check_gate(self)
@@ -184,9 +208,33 @@ class Task:
         return keyword_defaults(self.models[model].build)
 
 
+_TUPLES: tuple[tuple[str, Any, str], ...] = (
+    ("features", (Number, Category, Text, Image), '(Number("length"),)'),
+    ("gate", Bar, '(Bar("accuracy", 0.85),)'),
+    ("slices", str, '("island",)'),
+    ("may_tell", str, '("island",)'),
+)
+
+
+def _brief(received: Any) -> str:
+    text = repr(received)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
 def keyword_defaults(function: Callable[..., Any]) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def _check_kinds(task: Task) -> None:
+    if not isinstance(task.label, Number | Category):
+        raise ValueError(f"A Task's label is a Number or a Category. Received: {_brief(task.label)}.")
+    if not callable(task.preprocess):
+        raise ValueError(f"A Task's preprocess is a function, without brackets. Received: {_brief(task.preprocess)}.")
+    if not isinstance(task.models, Mapping) or not all(isinstance(one, Model) for one in task.models.values()):
+        raise ValueError(
+            f'A Task\'s models have names. Expected {{"mlp": Model(mlp, ...)}}. Received: {_brief(task.models)}.'
+        )
 
 
 def _check_columns(task: Task) -> None:
@@ -249,6 +297,8 @@ def _check_gate(task: Task) -> None:
         if bar.higher_is_better not in (None, known[bar.metric]):
             side = "more" if known[bar.metric] else "less"
             raise ValueError(f"Of {bar.metric}, {side} is better. Received: higher_is_better={bar.higher_is_better}.")
+        if known[bar.metric] and not bar.bar <= 1:
+            raise ValueError(f"No {bar.metric} is above 1. Expected a bar such as 0.85. Received: {bar.bar}.")
         if bar.tolerance < 0:
             raise ValueError(f"A Bar's tolerance cannot be below 0. Received: {bar.tolerance}.")
         if not 0.5 <= bar.confidence < 1:

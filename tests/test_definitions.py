@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
-from tasks import Bar, Category, Model, Number, Splits, Task, Train
+from components.settings import train_settings
+from tasks import Bar, Category, Image, InputError, Model, Number, Splits, Task, Text, Train
 
 
 @pytest.mark.parametrize("when_missing", ["keep", "skip_training"])
@@ -25,6 +26,7 @@ def test_a_value_that_comes_twice(values: tuple) -> None:
 
 
 def task(train: Train, label: Number | Category, splits: Splits) -> Task:
+    metric = {0: "mae", 2: "auc"}.get(len(label.values) if isinstance(label, Category) else 0, "accuracy")
     return Task(
         about="Boats",
         features=(Number("length"),),
@@ -32,7 +34,7 @@ def task(train: Train, label: Number | Category, splits: Splits) -> Task:
         sample=lambda: (),
         preprocess=lambda features: features,
         models={"mlp": Model(lambda: None, train)},
-        gate=(Bar("mae" if isinstance(label, Number) else "auc", 1.0),),
+        gate=(Bar(metric, 1.0),),
         splits=splits,
     )
 
@@ -53,3 +55,121 @@ def test_weights_of_classes_that_a_number_does_not_have(weights: Mapping[int, fl
         task(train, Number("y"), Splits())
     with pytest.raises(ValueError, match="has class_weights"):
         dataclasses.replace(task(train, Category("y", (0, 1)), Splits()), label=Number("y"))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda word: Number("length", when_missing=word),
+        lambda word: Category("length", (1, 2), when_missing=word),
+        lambda word: Text("length", when_missing=word),
+        lambda word: Image("length", (2, 2), when_missing=word),
+    ],
+)
+def test_an_unknown_word_for_what_is_missing(make: Callable[[str], object]) -> None:
+    with pytest.raises(ValueError, match=r"'length' has an unknown when_missing\. .* 'keep' .* Received: 'drop'\."):
+        make("drop")
+    for word in ("reject", "keep", "skip_training"):
+        make(word)
+
+
+def test_a_number_that_no_value_can_be() -> None:
+    with pytest.raises(ValueError, match=r"Number 'length' has a minimum above its maximum.* at most 10\. .* 100\."):
+        Number("length", minimum=100, maximum=10)
+    assert Number("length", minimum=10, maximum=10).minimum == 10
+
+
+@pytest.mark.parametrize(
+    ("label", "metric", "bar"),
+    [
+        (Category("y", (0, 1)), "accuracy", 85),
+        (Category("y", (0, 1)), "auc", 1.01),
+        (Category("y", (0, 1, 2)), "macro_f1", 70),
+        (Number("y"), "r2", 90),
+        (Number("y"), "r2", float("nan")),
+    ],
+)
+def test_a_bar_that_no_model_clears(label: Number | Category, metric: str, bar: float) -> None:
+    boats = task(Train(epochs=1), label, Splits())
+    with pytest.raises(ValueError, match=rf"No {metric} is above 1\. Expected a bar such as 0\.85\. Received: {bar}\."):
+        dataclasses.replace(boats, gate=(Bar(metric, bar),))
+    assert dataclasses.replace(boats, gate=(Bar(metric, 1),)).gate == (Bar(metric, 1),)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("patience", -1), ("epochs", 0), ("batch_size", 0), ("learning_rate", 0.0),
+        ("learning_rate", -0.1), ("learning_rate", float("nan")), ("learning_rate", float("inf")),
+    ],
+)  # fmt: skip
+def test_a_fit_that_cannot_be(name: str, value: float) -> None:
+    sentence = rf"Train\.{name} must be .* Received: {value}\."
+    with pytest.raises(ValueError, match=sentence):
+        Train(**{"epochs": 1, name: value})
+    with pytest.raises(InputError, match=sentence):
+        train_settings(task(Train(epochs=1), Number("y"), Splits()), "mlp", {f"train.{name}": str(value)})
+
+
+BAR, ISLAND = Bar("mae", 1.0), Category("island", ("left", "right"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"gate": BAR},
+            r"A Task's gate must be a tuple\. .* such as \(Bar\(\"accuracy\", 0\.85\),\)\. .* Bar\(",
+        ),
+        ({"gate": ("mae",)}, r"Received: \('mae',\)\."),
+        ({"slices": "island"}, r"A Task's slices must be .* such as \(\"island\",\)\. Received: 'island'\."),
+        ({"may_tell": "island"}, "A Task's may_tell must be a tuple"),
+        ({"features": ISLAND}, r"such as \(Number\(\"length\"\),\)\. Received: Category\("),
+        ({"features": ("island",)}, r"Received: \('island',\)\."),
+        ({"label": "price"}, r"A Task's label is a Number or a Category\. Received: 'price'\."),
+        ({"preprocess": {}}, r"A Task's preprocess is a function, without brackets\. Received: \{\}\."),
+        (
+            {"models": Model(lambda: None, Train(epochs=1))},
+            r"Expected \{\"mlp\": Model\(mlp, \.\.\.\)\}\. Rec",
+        ),
+        ({"models": {"mlp": Train(epochs=1)}}, "A Task's models have names"),
+    ],
+)
+def test_a_value_of_another_kind(changes: Mapping[str, object], sentence: str) -> None:
+    boats = task(Train(epochs=1), Number("y"), Splits())
+    with pytest.raises(ValueError, match=sentence):
+        dataclasses.replace(boats, **changes)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Bar("mae", 1.0, slices="island"), r"A Bar's slices must be a tuple\. .* Received: 'island'\."),
+        (
+            lambda: Category("island", "left"),
+            r"The values of Category .island. must be a tuple.* Received: 'left'\.",
+        ),
+        (lambda: Category("island", (1, 2), names="ab"), "The names of Category 'island' must be a tuple"),
+        (lambda: Model(len, Train(epochs=1), outputs="aux"), "A Model's outputs must be a tuple"),
+        (lambda: Model(len, {"epochs": 1}), r"Expected Train\(\.\.\.\)\. Received: \{'epochs': 1\}\."),
+        (lambda: Model(None, Train(epochs=1)), r"Expected Model\(mlp, \.\.\.\), without brackets .* Received: None\."),
+    ],
+)
+def test_a_part_of_another_kind(make: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        make()
+
+
+def test_a_list_does_for_a_tuple() -> None:
+    boats = task(Train(epochs=1), Number("y"), Splits())
+    listed = dataclasses.replace(boats, features=[ISLAND], slices=["island"], gate=[Bar("mae", 1.0, slices=["island"])])
+    assert (listed.features, listed.slices, listed.gate) == (
+        (ISLAND,), ("island",), (Bar("mae", 1.0, slices=("island",)),),
+    )  # fmt: skip
+
+
+def test_a_model_that_is_built_already() -> None:
+    import keras
+
+    with pytest.raises(ValueError, match=r"not what it returns\. Expected Model\(mlp, .* Received: <Sequential"):
+        Model(keras.Sequential(), Train(epochs=1))

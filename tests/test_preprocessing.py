@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from components import transform
 from components.preprocessing import Preprocessing, model_inputs
+from tasks import InputError
 
 
 def analysed(task, examples, path):
@@ -43,6 +45,23 @@ def test_a_preprocessing_without_statistics_needs_no_pass_over_the_data(plane):
 
     assert transform.needs_analysis(plane, plane.preprocess)
     assert not transform.needs_analysis(dataclasses.replace(plane, preprocess=halved), halved)
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "sentence"),
+    [
+        (lambda _: None, r"must return its tensors by name\. Expected a dict such as .* Received: None\."),
+        (lambda _: {}, r"Received: \{\}\."),
+        (lambda features: features["a"], "must return its tensors by name"),
+        (lambda _: {"features": None}, r"Received: \{'features': None\}\."),
+        (lambda features: {"features": features["y"]}, r"'y', which is the label and no input: .* only: a, b, side\."),
+        (lambda features: {"features": features["sid"]}, r"'sid', which is no feature\. Did you mean 'side'\?"),
+    ],
+)
+def test_a_preprocess_that_asks_or_answers_wrongly_is_told(plane, preprocess, sentence):
+    task = dataclasses.replace(plane, preprocess=preprocess)
+    with pytest.raises(InputError, match=sentence):
+        transform.needs_analysis(task, functools.partial(transform.preprocessed, task))
 
 
 def test_a_model_input_that_no_output_bears_the_name_of_is_explained(plane):

@@ -14,7 +14,7 @@ from keras.src import losses, optimizers
 from components import feeding, train
 from components import transform as transform_
 from components.preprocessing import Preprocessing
-from tasks import LOSSES, OPTIMIZERS, Category, Model, Train
+from tasks import LOSSES, OPTIMIZERS, Bar, Category, InputError, Model, Train
 
 
 @pytest.fixture
@@ -126,9 +126,7 @@ def test_no_rows_at_all_is_a_sentence(plane, prepared, write_examples, tmp_path)
 
 
 def test_balanced_class_weights_give_each_class_the_same_share(plane):
-    task = dataclasses.replace(
-        plane, label=Category("y", ("no", "yes")), gate=(dataclasses.replace(plane.gate[0], metric="auc"),)
-    )
+    task = dataclasses.replace(plane, label=Category("y", ("no", "yes")), gate=(Bar("auc", 0.5),))
     weights = feeding.class_weights(
         task, dataclasses.replace(SETTINGS, class_weights="balanced"), np.array([0, 0, 0, 1])
     )
@@ -178,6 +176,65 @@ def test_the_names_that_settings_take_are_those_that_keras_knows():
     assert set(OPTIMIZERS) == set(made_by_name(keras.optimizers.get, optimizers.ALL_OBJECTS_DICT))
     # The base class computes nothing.
     assert {"Loss", *LOSSES} == set(made_by_name(keras.losses.get, losses.ALL_OBJECTS_DICT))
+
+
+def layers(units, activation=None):
+    return lambda: keras.Sequential(
+        [keras.Input((2,), name="features"), keras.layers.Dense(units, activation=activation)]
+    )
+
+
+def flat():
+    inputs = keras.Input((2,), name="features")
+    return keras.Model(inputs, keras.layers.Flatten()(keras.layers.Dense(1)(inputs))[:, 0])
+
+
+THREE, TWO = Category("y", ("boat", "car", "train")), Category("y", ("no", "yes"))
+
+
+@pytest.mark.parametrize(
+    ("label", "build", "sentence"),
+    [
+        (THREE, layers(2, "softmax"), r"Expected Dense\(3, activation='softmax'\) .* Received: 2 units, of shape "),
+        (THREE, layers(1, "sigmoid"), r"the 3 values of the label 'y'\. .* Received: 1 unit, of shape \(rows, 1\)\."),
+        (THREE, layers(5, "softmax"), "Received: 5 units"),
+        (THREE, layers(3, "sigmoid"), r"Received: answers that add up to \S+ in a row\."),
+        (THREE, layers(3), r"Received: answers from -\S+ to \S+, which no probabilities are\."),
+        (TWO, layers(2, "softmax"), r"Expected Dense\(1, activation='sigmoid'\) at the end\. Received: 2 units"),
+        (TWO, layers(1), "Received: answers from"),
+        (None, layers(2), r"a number for the label 'y'\. Expected Dense\(1\) at the end\. Received: 2 units"),
+        (None, flat, r"Received: no row of units, of shape \(rows\)\."),
+    ],
+)
+def test_a_model_that_does_not_answer_for_its_label_is_refused_before_it_is_fitted(
+    plane, prepared, label, build, sentence
+):
+    rows = feeding.load(plane, SETTINGS, prepared[1], prepared[0], ("train",))
+    keras.utils.set_random_seed(0)
+    with pytest.raises(InputError, match=rf"^Model 'line' does not answer with .*{sentence}"):
+        train.build(of_label(plane, label, build), "line", {}, rows)
+
+
+def test_a_function_that_returns_no_model_is_told(plane, prepared):
+    rows = feeding.load(plane, SETTINGS, prepared[1], prepared[0], ("train",))
+    task = of_label(plane, None, lambda: None)
+    with pytest.raises(InputError, match=r"model 'line' must return it\. Expected a keras\.Model\. Received: None\."):
+        train.build(task, "line", {}, rows)
+
+
+def of_label(plane, label, build):
+    gate = (Bar("accuracy", 0.5),) if label else plane.gate
+    return dataclasses.replace(plane, label=label or plane.label, gate=gate, models={"line": Model(build, SETTINGS)})
+
+
+@pytest.mark.parametrize("label", [THREE, TWO])
+def test_half_precision_is_near_enough_to_probabilities(plane, prepared, label):
+    rows = feeding.load(plane, SETTINGS, prepared[1], prepared[0], ("train",))
+    policy = keras.dtype_policies.DTypePolicy("mixed_float16")
+    units, activation = (3, "softmax") if label is THREE else (1, "sigmoid")
+    inputs = keras.Input((2,), name="features")
+    half = keras.Model(inputs, keras.layers.Dense(units, activation=activation, dtype=policy)(inputs))
+    assert train.build(of_label(plane, label, lambda: half), "line", {}, rows) is half
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "exponential"])

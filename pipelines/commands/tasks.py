@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 import tasks
-from tasks import METRICS, Bar, Task
+from tasks import METRICS, Bar, InputError, Task
 
 
 def main(given: argparse.Namespace) -> int:
-    described = [_described(name, tasks.get(name)) for name in tasks.names()]
+    described, broken = [], []
+    for name in tasks.names():
+        try:
+            described.append(_described(name, tasks.get(name)))
+        except InputError as error:
+            broken.append(str(error))
     print(json.dumps(described, indent=1) if given.json else "\n\n".join(_text(task) for task in described))
-    return 0
+    for sentence in broken:
+        print(f"sluice: {sentence}", file=sys.stderr)
+    return 1 if broken else 0
 
 
 def _described(name: str, task: Task) -> dict[str, Any]:

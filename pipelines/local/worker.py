@@ -26,7 +26,7 @@ from pipelines import _kfp, _lazy
 from pipelines.local.cache import Lock
 from pipelines.local.interrupts import held_back
 from pipelines.local.warm import WarmServer
-from tasks import InputError
+from tasks import InputError, _mistakes
 
 PATIENCE = 5.0
 
@@ -220,6 +220,8 @@ def _die_with_parent() -> None:
 def _failure(error: BaseException) -> Failure:
     if is_full_disk(error):
         return Failure(message="There is no space left on the disk. Free some, then give the same command again.")
+    if told := _mistakes.sentence(error):
+        return Failure(message=told[:4000], wrong_input=isinstance(error, InputError))
     text = str(error).strip()
     # Sentences of ours, and lists of them, are whole; a library's text may go on for pages, which are in the log.
     if type(error) not in {InputError, ValueError, RuntimeError}:

@@ -1,0 +1,66 @@
+"""What a model that was just built must answer, for its label to be learned: known before it is fitted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tasks import Category, InputError, Task
+
+ROWS = 32
+# Half precision, in which mixed_precision computes, has about three digits.
+CLOSE = {"float16": 0.02, "bfloat16": 0.05}
+
+
+def check(task: Task, name: str, outputs: Any) -> None:
+    """InputError if the outputs of a few rows are not those of a model of this label."""
+    _check_names(name, outputs, task.models[name].outputs)
+    main = tf.convert_to_tensor(outputs[task.models[name].outputs[0]] if isinstance(outputs, dict) else outputs)
+    units = _units(task)
+    if main.shape.rank != 2 or main.shape[1] != units:
+        one = main.shape.rank == 2
+        received = f"{main.shape[1]} units" if one and main.shape[1] != 1 else "1 unit" if one else "no row of units"
+        raise InputError(f"{_expected(task, name)} Received: {received}, of shape {_shape(main)}.")
+    if isinstance(task.label, Category) and (why := _no_probabilities(main, units)):
+        raise InputError(f"{_expected(task, name)} Received: {why}.")
+
+
+def _check_names(name: str, outputs: Any, declared: tuple[str, ...]) -> None:
+    received = list(outputs) if isinstance(outputs, dict) else "one tensor"
+    if (set(outputs) if isinstance(outputs, dict) else 1) != (set(declared) if len(declared) > 1 else 1):
+        raise ValueError(f"Model {name!r} declares the outputs {list(declared)}. Received: {received}.")
+
+
+def _units(task: Task) -> int:
+    return len(task.label.values) if isinstance(task.label, Category) and task.kind == "classes" else 1
+
+
+def _expected(task: Task, name: str) -> str:
+    label, units = task.label, _units(task)
+    if not isinstance(label, Category):
+        return (
+            f"Model {name!r} does not answer with a number for the label {label.name!r}. Expected Dense(1) at the end."
+        )
+    kind, activation = ("a probability", "sigmoid") if units == 1 else ("probabilities", "softmax")
+    return (
+        f"Model {name!r} does not answer with {kind} for the {len(label.values)} values of the label {label.name!r}. "
+        f"Expected Dense({units}, activation={activation!r}) at the end."
+    )
+
+
+def _shape(tensor: tf.Tensor) -> str:
+    return f"({', '.join(['rows', *map(str, tensor.shape[1:])])})"
+
+
+def _no_probabilities(main: tf.Tensor, units: int) -> str:
+    """Why the answers to a few rows are none, or nothing."""
+    answers, close = tf.cast(main, tf.float32).numpy(), CLOSE.get(main.dtype.name, 1e-3)
+    if not np.isfinite(answers).all():
+        return f"an answer that is no finite number, {answers[~np.isfinite(answers)][0]:g}"
+    if answers.min() < -close or answers.max() > 1 + close:
+        return f"answers from {answers.min():g} to {answers.max():g}, which no probabilities are"
+    sums = answers.sum(axis=1)
+    worst = sums[np.abs(sums - 1).argmax()]
+    return f"answers that add up to {worst:g} in a row" if units > 1 and abs(worst - 1) > close else ""
