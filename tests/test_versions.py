@@ -94,7 +94,7 @@ def test_a_version_s_directory_tells_everything(home: Path) -> None:
     facts = json.loads(sluice(home, "show", str(home / "serving/auto_mpg/2"), "--json"))
     assert facts["version"] == 2
     assert facts["blessing"]["bars"][0]["interval"] == [1.0, 1.5]
-    assert "There is no run 'serving/auto_mpg/9'" in sluice(home, "show", "serving/auto_mpg/9", status=2)
+    assert "There is no version 9 of auto_mpg" in sluice(home, "show", "serving/auto_mpg/9", status=2)
 
 
 def test_what_cannot_be_reproduced_is_said(home: Path) -> None:
