@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 import tasks
-from components import analysis
-from components.encoding import encode
-from components.identity import row_ids
-from components.records import RecordWriter
+from components.examples.encode import encode
+from components.examples.tfrecord import RecordWriter
+from components.reading.row_ids import row_ids
+from components.transform import beam_analysis
 
 
 def main(rows: int = 250_000, shards: int = 6) -> None:
@@ -46,7 +46,7 @@ def timed(task: tasks.Task, home: Path, what: str, *, kept: bool = True) -> None
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as output:
         place = str(home / "analysis") if kept else ""
-        read = analysis.analyse(task, task.preprocess, str(home / "examples"), output, [], place)
+        read = beam_analysis.analyse(task, task.preprocess, str(home / "examples"), output, [], place)
     print(f"{what:<20} {time.monotonic() - began:6.1f} s  {read:>10,} rows read")
 
 

@@ -65,7 +65,8 @@ def main() -> None:
 
     _lazy.install()
     import tasks
-    from components import ingest, sources
+    from components.ingest import step as ingest
+    from components.reading import sources
 
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "cars.csv"

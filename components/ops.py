@@ -47,7 +47,7 @@ def resolve(
         ("rehearse_code", str),
     ],
 ):
-    from components import resolve
+    from components.resolve import step as resolve
 
     return resolve.run(
         task=task,
@@ -75,7 +75,7 @@ def ingest(
     examples: Output[Dataset],
     statistics: Output[Artifact],
 ) -> NamedTuple("Ingested", [("fingerprint", str), ("rows", int), ("rejected", int)]):
-    from components import ingest
+    from components.ingest import step as ingest
 
     return ingest.run(
         task=task,
@@ -98,7 +98,7 @@ def validate(
     statistics: Input[Artifact],
     anomalies: Output[Artifact],
 ):
-    from components import validate
+    from components.validate import step as validate
 
     validate.run(
         task=task,
@@ -119,7 +119,7 @@ def transform(
     examples: Input[Dataset],
     transform_graph: Output[Artifact],
 ):
-    from components import transform
+    from components.transform import step as transform
 
     transform.run(
         task=task,
@@ -145,7 +145,7 @@ def train(
     transform_graph: Input[Artifact],
     model: Output[Model],
 ):
-    from components import train
+    from components.train import step as train
 
     train.run(
         task=task,
@@ -180,7 +180,7 @@ def evaluate(
     verdict: Output[Markdown],
     report: Output[HTML],
 ) -> NamedTuple("Evaluated", [("blessed", bool), ("reasons", List[str])]):
-    from components import evaluate
+    from components.evaluate import step as evaluate
 
     return evaluate.run(
         task=task,
@@ -212,7 +212,7 @@ def rehearse(
     predictions: Input[Dataset],
     rehearsal: Output[Artifact],
 ) -> NamedTuple("Rehearsed", [("passed", bool), ("reasons", List[str])]):
-    from components import rehearse
+    from components.rehearse import step as rehearse
 
     return rehearse.run(
         task=task,
@@ -239,7 +239,7 @@ def push(
     blessing: Input[Artifact],
     rehearsal: Input[Artifact],
 ) -> NamedTuple("Pushed", [("version", int), ("pushed", str), ("reasons", List[str])]):
-    from components import push
+    from components.push import step as push
 
     return push.run(
         task=task,
@@ -260,6 +260,6 @@ def push(
 
 @step
 def conclude(publish: bool, blessed: bool, version: int, reasons: List[str]):
-    from components import conclude
+    from components.push import conclude
 
     conclude.run(publish=publish, blessed=blessed, version=version, reasons=reasons)

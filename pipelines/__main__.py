@@ -7,7 +7,7 @@ import os
 import sys
 
 from pipelines import _lazy
-from pipelines.options import parser
+from pipelines.command_line import parser
 
 
 def main(arguments: list[str] | None = None) -> int:

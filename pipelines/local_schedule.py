@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import tasks
-from components import cron, dates, resolve, settings
+from components import settings
+from components.resolve import cron, date_placeholders
+from components.resolve import step as resolve
 from pipelines.commands.run import pipeline_arguments
 from tasks import InputError
 
@@ -33,7 +35,7 @@ KEPT = ("data", "data_dir", "model")
 def text(given: argparse.Namespace) -> str:
     """What to put where, with comments that say how."""
     schedule, zone = cron.parse(given.cron), given.timezone
-    dates.zone(zone)
+    date_placeholders.zone(zone)
     if sorted(schedule.second.values) != [0]:
         raise InputError(f"cron knows minutes, no seconds. Expected five fields. Received: {given.cron!r}.")
     name = given.name or f"sluice-{given.task}"
@@ -41,7 +43,7 @@ def text(given: argparse.Namespace) -> str:
         raise InputError(f"A unit's name is letters, digits, '_', '-' and '.'. Received: {name!r}.")
     if told := [option for option in ON_CLUSTER if getattr(given, option)]:
         raise InputError(f"--{told[0].replace('_', '-')} is for Kubeflow; with --local it would mean nothing.")
-    next(schedule.after(datetime.now(UTC), dates.zone(zone)))  # or it says that there is no such day
+    next(schedule.after(datetime.now(UTC), date_placeholders.zone(zone)))  # or it says that there is no such day
     home, words = Path.cwd(), command(given)
     line = crontab(schedule, home, words, name)
     if given.catchup:
@@ -63,7 +65,7 @@ def text(given: argparse.Namespace) -> str:
 
 def same_clock(zone: str, now: datetime) -> bool:
     """Whether this machine's clock shows that zone's time, in summer and in winter."""
-    there = dates.zone(zone)
+    there = date_placeholders.zone(zone)
     moments = [now.replace(month=month, day=1) for month in range(1, 13)]
     return all(moment.astimezone().utcoffset() == moment.astimezone(there).utcoffset() for moment in moments)
 

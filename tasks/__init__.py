@@ -7,7 +7,7 @@ import importlib
 import pkgutil
 
 from tasks._features import Category, Feature, Image, Number, Text
-from tasks._named import LOSSES, OPTIMIZERS
+from tasks._keras_names import LOSSES, OPTIMIZERS
 from tasks._task import (
     METRICS,
     Bar,

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tasks import Bar, Category, Image, Model, Part, Splits, Task, Train, _clothes
+from tasks import Bar, Category, Image, Model, Part, Splits, Task, Train, _clothes_drawings
 from tasks._files import RealFile
 from transforms import images
 
@@ -116,8 +116,8 @@ def _read(pictures: RealFile, labels: RealFile, data_dir: Path | None) -> Iterat
 
 def sample() -> Sequence[Part]:
     return (
-        Part(name="drawings, train", version="1", split="train", read=lambda: [_clothes.draw(1, 2000)]),
-        Part(name="drawings, test", version="1", split="test", read=lambda: [_clothes.draw(2, 400)]),
+        Part(name="drawings, train", version="1", split="train", read=lambda: [_clothes_drawings.draw(1, 2000)]),
+        Part(name="drawings, test", version="1", split="test", read=lambda: [_clothes_drawings.draw(2, 400)]),
     )
 
 

@@ -109,9 +109,9 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """A Kubeflow Pipelines backend of this test's own, and nothing of the caller's that points to another."""
     from kubeflow_server import backend
 
-    from pipelines.kubeflow import connect, spoken
+    from pipelines.kubeflow import client, error_messages
 
-    for name in (*spoken.TOKENS, *spoken.COOKIES, connect.HOST, "KF_PIPELINES_SA_TOKEN_PATH"):
+    for name in (*error_messages.TOKENS, *error_messages.COOKIES, client.HOST, "KF_PIPELINES_SA_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     with backend() as server:
@@ -121,7 +121,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
 @pytest.fixture
 def sluice(server: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """The exit status, stdout and stderr of a command to this server."""
-    from pipelines.options import parser
+    from pipelines.command_line import parser
 
     def command(*words: str, host: str = "") -> tuple[int, str, str]:
         given = parser().parse_args([*words, "--host", host or server.url])

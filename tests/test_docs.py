@@ -7,13 +7,12 @@ import shlex
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 import tasks
-from components import rows
-from components.reading import read_frames
-from pipelines.options import parser
+from components.reading import check_rows, read_frames
+from pipelines.command_line import parser
 
-ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -54,6 +53,6 @@ def test_the_example_of_a_task_keeps_its_promises():
     names = [column.name for column in task.columns]
     for part in task.sample():
         for batch in read_frames(part.read(), part.name, names):
-            checked = rows.check(task.features, task.label, batch)
+            checked = check_rows.check(task.features, task.label, batch)
             assert len(checked) == len(batch)
             assert checked.rejected == []

@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 import yaml
+from repository import ROOT
 
-from pipelines import graph
-from pipelines.kubeflow import place
+from pipelines import compiled_graph
+from pipelines.kubeflow import step_resources
 from pipelines.kubeflow.profile import Profile
 
-ROOT = Path(__file__).parent.parent
 NAME = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;]+)", re.MULTILINE)
 
 
@@ -152,7 +152,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Container:
 
 def execute(image: Container, step: str, executor_input: Mapping[str, Any], folder: Path) -> Any:
     """The step's command line as the cluster's launcher would start it, in the image."""
-    spec = next(yaml.safe_load_all(place.compiled(Profile())))
+    spec = next(yaml.safe_load_all(step_resources.compiled(Profile())))
     container = spec["deploymentSpec"]["executors"][f"exec-{step}"]["container"]
     words = [word.replace("{{$}}", json.dumps(executor_input)) for word in (*container["command"], *container["args"])]
     done = subprocess.run(
@@ -162,17 +162,17 @@ def execute(image: Container, step: str, executor_input: Mapping[str, Any], fold
     return json.loads((folder / "executor_output.json").read_text())
 
 
-def inputs(folder: Path, step: graph.Step, found: Mapping[str, Any]) -> dict[str, Any]:
+def inputs(folder: Path, step: compiled_graph.Step, found: Mapping[str, Any]) -> dict[str, Any]:
     """What the launcher hands to a step: its parameters from wherever the graph says, and places for what it makes."""
-    asked = graph.training().arguments({"task": "auto_mpg", "destination": str(folder / "serving")})
+    asked = compiled_graph.training().arguments({"task": "auto_mpg", "destination": str(folder / "serving")})
     values = {}
     for name, source in step.parameters.items():
         match source:
-            case graph.Constant(value):
+            case compiled_graph.Constant(value):
                 values[name] = value
-            case graph.Parameter(parameter):
+            case compiled_graph.Parameter(parameter):
                 values[name] = asked[parameter]
-            case graph.Output("resolve", output):
+            case compiled_graph.Output("resolve", output):
                 values[name] = found[output]
     made = {
         name: {"artifacts": [{"name": name, "uri": str(folder / name), "metadata": {}, "type": {"schemaTitle": kind}}]}
@@ -186,7 +186,7 @@ def inputs(folder: Path, step: graph.Step, found: Mapping[str, Any]) -> dict[str
 
 @pytest.mark.slow
 def test_a_step_s_own_command_runs_in_the_image(image: Container, tmp_path: Path) -> None:
-    resolve, ingest = graph.training().steps[:2]
+    resolve, ingest = compiled_graph.training().steps[:2]
     found = execute(image, "resolve", inputs(tmp_path, resolve, {}), tmp_path)["parameterValues"]
     assert (found["model"], found["champion"]) == ("mlp", "")
     said = execute(image, "ingest", inputs(tmp_path, ingest, found), tmp_path)
@@ -232,7 +232,7 @@ def test_other_code_under_the_same_image_name_has_other_keys(image: Container, t
         ).stdout.split()
 
     before = keys()
-    (module,) = (image.root / "opt/sluice").glob("lib/python*/site-packages/components/train.py")
+    (module,) = (image.root / "opt/sluice").glob("lib/python*/site-packages/components/train/step.py")
     kept = module.read_text()
     module.write_text(kept + "\nMOVED = True\n")
     try:

@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from repository import ROOT
 
-from components import assembly, identity, ingest, resolve, validate
-from components.destination import Version
-from components.parts import split_rows
-from components.sources import source_parts
-from pipelines.commands import text
+from components.ingest import merge_parts
+from components.ingest import step as ingest
+from components.ingest.worker import split_rows
+from components.reading import row_ids as identity
+from components.reading.sources import source_parts
+from components.resolve import step as resolve
+from components.serving.versions import Version
+from components.validate import step as validate
+from pipelines.commands import run_summary
 from pipelines.local import run
 from tasks import Number, Splits
-
-ROOT = Path(__file__).parent.parent
 
 
 def _day(folder: Path, day: int) -> None:
@@ -31,7 +34,7 @@ def _day(folder: Path, day: int) -> None:
 
 
 def _ids(examples: Path, split: str) -> set[int]:
-    from components.parsing import row_ids
+    from components.examples.parse import row_ids
 
     return set(row_ids(str(examples), split).tolist())
 
@@ -107,8 +110,8 @@ def test_a_warm_start_is_part_of_the_inputs_but_not_from_where() -> None:
 
 def test_small_shards_that_come_later_change_only_the_last_group() -> None:
     sizes = {"a": 3 << 20, "b": 4 << 20, "c": 2 << 20, "d": 9 << 20, "e": 1 << 20, "f": 1 << 20}
-    before = assembly.groups(list("abcde"), sizes.__getitem__)
-    after = assembly.groups(list("abcdef"), sizes.__getitem__)
+    before = merge_parts.groups(list("abcde"), sizes.__getitem__)
+    after = merge_parts.groups(list("abcdef"), sizes.__getitem__)
     assert before == [["a", "b"], ["c"], ["d"], ["e"]]
     assert after == [["a", "b"], ["c"], ["d"], ["e", "f"]]
 
@@ -119,11 +122,15 @@ def test_a_rejected_model_that_is_served_already_was_not_forced() -> None:
         "pushed": "/serving/boats/1", "parameters": {"force": ""},
     }  # fmt: skip
     said = "the gate rejected the model, which is served already; nothing was pushed:"
-    assert text.verdict(facts) == [said, "  - mae 3 is above the bar 2", "version 1 is served from /serving/boats/1"]
+    assert run_summary.verdict(facts) == [
+        said,
+        "  - mae 3 is above the bar 2",
+        "version 1 is served from /serving/boats/1",
+    ]
     assert not run.cleared(facts)
     assert run.cleared({**facts, "nothing_new": True})
     forced = {**facts, "parameters": {"force": "because"}}
-    assert text.verdict(forced)[0] == "pushed by force, past the gate:"
+    assert run_summary.verdict(forced)[0] == "pushed by force, past the gate:"
     assert run.cleared(forced)
 
 
@@ -133,10 +140,10 @@ def test_the_summary_tells_nothing_new_and_drift() -> None:
         "pushed": "/serving/boats/1", "version": 1, "nothing_new": True,
         "warnings": ["length: The values have drifted."],
     }  # fmt: skip
-    said = text.summary(facts)
+    said = run_summary.summary(facts)
     assert "nothing new: version 1 already serves this, from /serving/boats/1" in said
     assert "  warning: length: The values have drifted." in said
-    assert "version 1 is served" in text.summary({**facts, "nothing_new": False})
+    assert "version 1 is served" in run_summary.summary({**facts, "nothing_new": False})
 
 
 @pytest.mark.slow

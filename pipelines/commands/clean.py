@@ -6,7 +6,7 @@ import argparse
 import json
 
 import tasks
-from pipelines.local import cleaning, records
+from pipelines.local import remove_runs, run_record
 from tasks import InputError
 
 
@@ -17,14 +17,14 @@ def main(given: argparse.Namespace) -> int:
         raise InputError(f"--keep takes a number of runs, 1 or more. Received: {given.keep}.")
     if not given.runs_dir.is_dir():
         raise InputError(f"There is no directory {given.runs_dir}.")
-    with cleaning.in_use(given.runs_dir, alone=True):
-        before = cleaning.size(given.runs_dir)
-        plan = cleaning.plan(records.every(given.runs_dir), given.task, given.keep)
+    with remove_runs.in_use(given.runs_dir, alone=True):
+        before = remove_runs.size(given.runs_dir)
+        plan = remove_runs.plan(run_record.every(given.runs_dir), given.task, given.keep)
         if not given.dry_run:
             for name in plan.go:
-                cleaning.remove(given.runs_dir, name)
-            cleaning.tidy(given.runs_dir)
-        freed = before - cleaning.size(given.runs_dir)
+                remove_runs.remove(given.runs_dir, name)
+            remove_runs.tidy(given.runs_dir)
+        freed = before - remove_runs.size(given.runs_dir)
     if given.json:
         told = {"removed": [] if given.dry_run else plan.go, "would_remove": plan.go if given.dry_run else []}
         print(json.dumps({**told, "needed": plan.needed, "freed_bytes": freed}, indent=1))

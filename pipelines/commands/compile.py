@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from components.files import write_bytes
-from pipelines.kubeflow import check, place
-from pipelines.kubeflow.asked import profile_of
+from components.storage.atomic_files import write_bytes
+from pipelines.kubeflow import backend_limits, step_resources
+from pipelines.kubeflow.run_parameters import profile_of
 from tasks import InputError
 
 
@@ -15,8 +15,8 @@ def main(given: argparse.Namespace) -> int:
     if given.output.suffix not in {".yaml", ".yml"}:
         raise InputError(f"A Kubeflow pipeline is a YAML file. Expected a name in .yaml. Received: {given.output}.")
     chosen = profile_of(given)
-    text = place.compiled(chosen)
-    found = check.findings(text, chosen.backend)
+    text = step_resources.compiled(chosen)
+    found = backend_limits.findings(text, chosen.backend)
     for finding in found:
         print(f"{'refused' if finding.refused else 'note'}: {finding.words}", file=sys.stderr)
     write_bytes(given.output.absolute(), text.encode())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from pipelines.commands import text
+from pipelines.commands import run_summary
 from tasks import InputError
 
 DISTRIBUTION = "sluice-pipelines"
@@ -39,7 +39,7 @@ def main(given: argparse.Namespace) -> int:
         *_directory("runs", Path(given.runs_dir)),
         *_serving(given.serving_dir),
     ]
-    print(text.table([(each.state, each.what, each.found) for each in findings]))
+    print(run_summary.table([(each.state, each.what, each.found) for each in findings]))
     for each in findings:
         if each.advice:
             print(f"{each.what}: {each.advice}")
@@ -104,10 +104,10 @@ def _serving(place: Path | str) -> Iterator[Finding]:
     if isinstance(place, Path):
         yield from _directory("serving", place)
         return
-    from components import destination
+    from components.serving import versions
 
     try:
-        destination.versions(place, "any task")
+        versions.versions(place, "any task")
     except (InputError, RuntimeError) as error:
         yield Finding("serving", "bad", str(error), "Look at the address, the bucket, and whether you may read it.")
     else:

@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from components import destination
-from pipelines.commands import text, versions
-from pipelines.local import records
+from components.serving import versions as destination
+from pipelines.commands import run_summary, versions
+from pipelines.local import run_record
 from tasks import InputError, nearest
 
 VERSION = re.compile(r"(.+)/([^/]+)/([0-9]+)/?")
@@ -20,7 +20,7 @@ ESSENTIAL = ("run", "task", "model", "data", "status", "started", "ended", "comm
 def main(given: argparse.Namespace) -> int:
     match given.view:
         case "runs":
-            found = records.every(given.runs_dir, given.task)
+            found = run_record.every(given.runs_dir, given.task)
             print(json.dumps(found, indent=1) if given.json else _list(found, given.runs_dir))
         case "show" if (version := destination.at(given.run)) is not None:
             told = versions.described(version)
@@ -40,8 +40,8 @@ def find(runs: Path, name: str) -> dict[str, Any]:
     """A run by its name, or by its directory."""
     for path in (runs / name, Path(name)):
         if (path / "run.json").is_file():
-            return records.load(path)
-    known = [facts["run"] for facts in records.every(runs)]
+            return run_record.load(path)
+    known = [facts["run"] for facts in run_record.every(runs)]
     hint = nearest(name, known) if known else " There are no runs yet; `sluice run TASK` makes one."
     raise InputError(f"There is no run {name!r} in {runs}.{hint}")
 
@@ -58,8 +58,8 @@ def _list(found: list[dict[str, Any]], runs: Path) -> str:
             facts.get("data", ""),
             facts["started"][:16].replace("T", " "),
         ]
-        rows.append([*(str(word) for word in words), text.metrics(facts.get("metrics", {}))])
-    return text.table(rows)
+        rows.append([*(str(word) for word in words), run_summary.metrics(facts.get("metrics", {}))])
+    return run_summary.table(rows)
 
 
 def _essentials(facts: dict[str, Any], runs: Path) -> str:
@@ -69,10 +69,10 @@ def _essentials(facts: dict[str, Any], runs: Path) -> str:
         (f"  {step['name']}", step["status"], f"{step['seconds']:.1f} s", step.get("made_by") or step.get("why", ""))
         for step in facts["steps"]
     ]
-    lines = [text.table(rows), "steps", text.table(steps) if steps else "  none"]
+    lines = [run_summary.table(rows), "steps", run_summary.table(steps) if steps else "  none"]
     if facts.get("metrics"):
-        lines.append(f"metrics  {text.metrics(facts['metrics'])}")
-    lines += text.verdict(facts) if "blessed" in facts else []
+        lines.append(f"metrics  {run_summary.metrics(facts['metrics'])}")
+    lines += run_summary.verdict(facts) if "blessed" in facts else []
     lines += [f"report   {facts['report']}"] if facts.get("report") else []
     lines.append(f"logs     {runs / facts['run'] / 'logs'}")
     return "\n".join(lines)
@@ -88,9 +88,9 @@ def _side_by_side(compared: list[dict[str, Any]]) -> str:
         rows.append([name, *(str(values.get(name, "")) for values in settings)])
     measured = [facts.get("metrics", {}) for facts in compared]
     for name in dict.fromkeys(name for values in measured for name in values):
-        rows.append([name, *(text.number(values[name]) if name in values else "" for values in measured)])
+        rows.append([name, *(run_summary.number(values[name]) if name in values else "" for values in measured)])
     rows.append(["blessed", *("yes" if facts.get("blessed") else "no" for facts in compared)])
-    return text.table(rows)
+    return run_summary.table(rows)
 
 
 def _settings(facts: dict[str, Any]) -> dict[str, Any]:

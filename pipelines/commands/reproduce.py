@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components import destination
-from components.files import read_json
-from components.provenance import git_revision, library_versions
-from pipelines import graph
-from pipelines.commands import text
+from components.serving import versions as destination
+from components.serving.provenance import git_revision, library_versions
+from components.storage.atomic_files import read_json
+from pipelines import compiled_graph
+from pipelines.commands import run_summary
 from pipelines.commands.history import find
-from pipelines.graph import RUN_NAME
+from pipelines.compiled_graph import RUN_NAME
 from pipelines.local.run import FAILED, run
 from tasks import InputError
 
@@ -59,7 +59,9 @@ def main(given: argparse.Namespace) -> int:
     for warning in warnings(origin):
         print(f"sluice: {warning}", file=sys.stderr)
     place = given.runs_dir / RUN_NAME / "serving"
-    result = run(graph.training(), {**origin.arguments, "destination": str(place)}, given.runs_dir, use_cache=False)
+    result = run(
+        compiled_graph.training(), {**origin.arguments, "destination": str(place)}, given.runs_dir, use_cache=False
+    )
     if result.trouble:
         print(f"sluice: {result.trouble}", file=sys.stderr)
         return result.status
@@ -144,7 +146,7 @@ def _text(origin: Origin, again: Origin, compared: list[Compared]) -> str:
     rows += [[each.what, _short(each.then), _short(each.now), "same" if each.same else "DIFFERS"] for each in compared]
     same = sum(each.same for each in compared)
     verdict = f"{again.name} is the same as {origin.name}" if same == len(compared) else "not the same"
-    return f"{text.table(rows)}\n{verdict}: {same} of {len(compared)} numbers are equal."
+    return f"{run_summary.table(rows)}\n{verdict}: {same} of {len(compared)} numbers are equal."
 
 
 def _as_json(origin: Origin, again: Origin, compared: list[Compared]) -> str:

@@ -10,26 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import tasks
-from pipelines import graph, typed
-from pipelines.commands import text
-from pipelines.graph import Graph
-from pipelines.local.display import Display
-from pipelines.local.preview import preview
+from pipelines import check_arguments, compiled_graph
+from pipelines.commands import run_summary
+from pipelines.compiled_graph import Graph
+from pipelines.local.dry_run import preview
+from pipelines.local.progress_display import Display
 from pipelines.local.run import FAILED, WRONG_INPUT, Result, run
-from pipelines.local.walk import StepFailedError
+from pipelines.local.run_steps import StepFailedError
 from tasks import InputError
 
 
 def main(given: argparse.Namespace) -> int:
     tasks.check_name(given.task)
-    training, arguments = graph.training(), pipeline_arguments(given)
+    training, arguments = compiled_graph.training(), pipeline_arguments(given)
     if given.dry_run:
         return _dry_run(training, arguments, given)
     result = run(training, arguments, given.runs_dir, use_cache=not given.no_cache)
     if given.json:
         print(json.dumps(as_json(result), indent=1))
     elif not result.trouble:
-        print(text.summary(result.facts))
+        print(run_summary.summary(result.facts))
     if result.trouble:
         print(f"sluice: {result.trouble}", file=sys.stderr)
     return result.status
@@ -37,7 +37,7 @@ def main(given: argparse.Namespace) -> int:
 
 def pipeline_arguments(given: argparse.Namespace) -> dict[str, Any]:
     """What was typed, as the pipeline's parameters, with every path made absolute."""
-    typed.check(given)
+    check_arguments.check(given)
     return {
         "task": given.task,
         "model": given.model,
@@ -84,7 +84,7 @@ def _dry_run(training: Graph, arguments: Mapping[str, Any], given: argparse.Name
         steps = [{"name": step.name, "status": step.status, "why": step.why} for step in plan]
         print(json.dumps({"task": given.task, "steps": steps}, indent=1))
     else:
-        print(text.table([(step.name, step.status, step.why) for step in plan]))
+        print(run_summary.table([(step.name, step.status, step.why) for step in plan]))
     return 0
 
 

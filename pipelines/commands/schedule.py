@@ -10,11 +10,11 @@ import sys
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from components import cron, dates
+from components.resolve import cron, date_placeholders
 from pipelines import local_schedule
-from pipelines.commands import text
-from pipelines.kubeflow import asked, connect, recurring, zones
-from pipelines.kubeflow.recurring import Plan
+from pipelines.commands import run_summary
+from pipelines.kubeflow import client, recurring_runs, run_parameters, time_zones
+from pipelines.kubeflow.recurring_runs import Plan
 from tasks import InputError, nearest
 
 SHOWN = 5
@@ -42,27 +42,27 @@ def main(given: argparse.Namespace) -> int:
 
 def _schedule(given: argparse.Namespace) -> int:
     name = _name(given)
-    chosen = asked.profile_of(given)
-    here, there = dates.zone(given.timezone), dates.zone(given.server_timezone)
+    chosen = run_parameters.profile_of(given)
+    here, there = date_placeholders.zone(given.timezone), date_placeholders.zone(given.server_timezone)
     now = datetime.now(UTC)
     wanted = cron.parse(given.cron)
-    on_server = zones.moved(wanted, zones.ahead(now, there, here))
-    parameters = asked.parameters(given, chosen) | {
-        "schedule": dates.CATCHUP if given.catchup else f"{on_server} {given.server_timezone}",
+    on_server = time_zones.moved(wanted, time_zones.ahead(now, there, here))
+    parameters = run_parameters.parameters(given, chosen) | {
+        "schedule": date_placeholders.CATCHUP if given.catchup else f"{on_server} {given.server_timezone}",
         # The runs keep to the server's clock: so the day does too, and none is left out or comes twice in summer.
-        "timezone": dates.shifted(given.server_timezone, zones.ahead(now, here, there)),
+        "timezone": date_placeholders.shifted(given.server_timezone, time_zones.ahead(now, here, there)),
     }
     coming = list(itertools.islice(on_server.after(now, there), SHOWN))
     _announce(coming, here, given, [_often(wanted), _change(now, here, there)])
-    cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
-    chosen = asked.for_backend(chosen, cluster.version)
+    cluster = client.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
+    chosen = run_parameters.for_backend(chosen, cluster.version)
     typed = " ".join(given.cron.split())
     plan = Plan(
         name=name, about=f"sluice schedule {given.task}: {typed} {given.timezone}", cron=str(on_server),
         enabled=not given.disabled, catchup=given.catchup, cached=not given.no_cache,
         concluding=given.fail_when_rejected,
     )  # fmt: skip
-    made, replaced = recurring.replace(cluster, chosen, parameters, plan)
+    made, replaced = recurring_runs.replace(cluster, chosen, parameters, plan)
     url = cluster.schedule_url(made)
     if given.json:
         times = [due.astimezone(here).isoformat() for due in coming]
@@ -103,10 +103,10 @@ def _often(wanted: cron.Cron) -> str:
 
 def _change(now: datetime, here: tzinfo, there: tzinfo) -> str:
     """A word about summer time, where one of the two zones has it."""
-    when = zones.next_change(now, there, here)
+    when = time_zones.next_change(now, there, here)
     if when is None:
         return ""
-    later = zones.ahead(now, there, here) - zones.ahead(when, there, here)
+    later = time_zones.ahead(now, there, here) - time_zones.ahead(when, there, here)
     way = f"{abs(later)} minutes {'later' if later > 0 else 'earlier'}"
     return (
         f"Kubeflow's clock is that of its server ({there}), and {here} changes against it by {when:%Y-%m-%d}: from "
@@ -124,7 +124,9 @@ def _list(given: argparse.Namespace) -> int:
     else:
         shown = ("name", "task", "cron", "timezone", "state", "data", "destination")
         rows = [{**row, "cron": row["cron"] or row["server_cron"]} for row in rows]
-        print(text.table([[word.upper() for word in shown], *([str(row[word]) for word in shown] for row in rows)]))
+        print(
+            run_summary.table([[word.upper() for word in shown], *([str(row[word]) for word in shown] for row in rows)])
+        )
     return 0
 
 
@@ -153,12 +155,12 @@ def _remove(given: argparse.Namespace) -> int:
         hint = nearest(given.name, known) if known else " There are none."
         raise InputError(f"There is no schedule {given.name!r} at {cluster.host}.{hint}")
     for each in named:
-        recurring.remove(cluster, each.recurring_run_id)
+        recurring_runs.remove(cluster, each.recurring_run_id)
     print(f"{given.name}: removed")
     return 0
 
 
-def _found(given: argparse.Namespace) -> tuple[connect.Cluster, list[Any]]:
-    chosen = asked.profile_of(given)
-    cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
-    return cluster, recurring.ours(cluster)
+def _found(given: argparse.Namespace) -> tuple[client.Cluster, list[Any]]:
+    chosen = run_parameters.profile_of(given)
+    cluster = client.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
+    return cluster, recurring_runs.ours(cluster)

@@ -7,25 +7,25 @@ import json
 import sys
 from typing import Any
 
-from pipelines.kubeflow import asked, connect, follow
-from pipelines.kubeflow.connect import Cluster
-from pipelines.kubeflow.follow import DONE, FAILED, REJECTED, WRONG_INPUT, Seen
+from pipelines.kubeflow import client, follow_run, run_parameters
+from pipelines.kubeflow.client import Cluster
+from pipelines.kubeflow.error_messages import Unreachable
+from pipelines.kubeflow.follow_run import DONE, FAILED, REJECTED, WRONG_INPUT, Seen
 from pipelines.kubeflow.profile import Profile
-from pipelines.kubeflow.spoken import Unreachable
 
 INTERRUPTED = 130
 
 
 def main(given: argparse.Namespace) -> int:
-    follow.check_every(given.every)
-    chosen = asked.profile_of(given)
-    parameters = asked.parameters(given, chosen)
-    cluster = connect.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
-    name = asked.name_of(parameters)
-    chosen = asked.for_backend(chosen, cluster.version)
+    follow_run.check_every(given.every)
+    chosen = run_parameters.profile_of(given)
+    parameters = run_parameters.parameters(given, chosen)
+    cluster = client.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
+    name = run_parameters.name_of(parameters)
+    chosen = run_parameters.for_backend(chosen, cluster.version)
     run_id = start(cluster, chosen, parameters, name, waiting=given.wait, cached=not given.no_cache)
     url = cluster.run_url(run_id)
-    facts = {"run": name, "run_id": run_id, "url": url, "task": given.task, "model": asked.model(parameters),
+    facts = {"run": name, "run_id": run_id, "url": url, "task": given.task, "model": run_parameters.model(parameters),
              "data": parameters["data"]}  # fmt: skip
     if not given.json:
         print(f"{name}\nrun {run_id}\n{url}", flush=True)
@@ -34,7 +34,7 @@ def main(given: argparse.Namespace) -> int:
             print(json.dumps({**facts, "steps": []}, indent=1))
         return DONE
     try:
-        seen = follow.follow(cluster, run_id, _steps(), _say, given.every)
+        seen = follow_run.follow(cluster, run_id, _steps(), _say, given.every)
     except KeyboardInterrupt:
         print(f"sluice: no longer waiting; the run goes on: {url}", file=sys.stderr)
         return INTERRUPTED
@@ -47,7 +47,7 @@ def start(
     cluster: Cluster, chosen: Profile, parameters: dict[str, Any], name: str, *, waiting: bool, cached: bool = True
 ) -> str:
     """The id of the new run. Where an answer is lost on its way, the run is looked for by its name."""
-    with asked.package(chosen, parameters, concluding=waiting, cached=cached) as path:
+    with run_parameters.package(chosen, parameters, concluding=waiting, cached=cached) as path:
         with cluster.spoken("making the experiment"):
             experiment = cluster.client.create_experiment(parameters["task"], namespace=cluster.namespace or None)
         try:
@@ -70,16 +70,16 @@ def _started(cluster: Cluster, experiment_id: str, name: str) -> str:
 
 
 def _steps() -> list[str]:
-    from pipelines import graph
+    from pipelines import compiled_graph
 
-    return [*(step.name for step in graph.training().steps), follow.CONCLUDE]
+    return [*(step.name for step in compiled_graph.training().steps), follow_run.CONCLUDE]
 
 
 def _outcome(seen: Seen, parameters: dict[str, Any]) -> dict[str, Any]:
     """As a local run has it, as far as the backend tells: it shows states, not what steps put out."""
     unknown = parameters["force"] or seen.nothing_new
     judged = {DONE: None if unknown else True, REJECTED: False}.get(seen.status)
-    steps = [step for step in seen.steps.values() if step["name"] != follow.CONCLUDE]
+    steps = [step for step in seen.steps.values() if step["name"] != follow_run.CONCLUDE]
     return {"state": seen.state, "steps": steps, "blessed": judged, "nothing_new": seen.nothing_new}
 
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import tasks
 from components import settings
-from pipelines import graph
-from pipelines.commands import text
+from pipelines import compiled_graph
+from pipelines.commands import run_summary
 from pipelines.commands.run import as_json, pipeline_arguments
-from pipelines.local.display import Display
+from pipelines.local.progress_display import Display
 from pipelines.local.run import DONE, INTERRUPTED, Result, run
-from pipelines.local.warm import WarmServer
+from pipelines.local.warm_server import WarmServer
 from tasks import METRICS, InputError, Task, nearest
 
 Combination = Mapping[str, str]
@@ -44,7 +44,7 @@ def main(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps([{**combinations[at], **as_json(results[at])} for at in order], indent=1))
     else:
-        print(text.table(_rows(combinations, results, order)))
+        print(run_summary.table(_rows(combinations, results, order)))
         print(_next(given, task, combinations, results, order))
     return 1 if any(_broken(result) for result in results) else DONE
 
@@ -107,7 +107,7 @@ def _alone(filled: dict[str, Any], directory: Path) -> Result:
 
 
 def _run(filled: dict[str, Any], directory: Path, server: WarmServer) -> Result:
-    return run(graph.training(), filled, directory, display=Display(quiet=True), server=server)
+    return run(compiled_graph.training(), filled, directory, display=Display(quiet=True), server=server)
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def _rows(combinations: list[Combination], results: list[Result], order: list[in
     rows = [["RUN", *(key for key in combinations[0]), *metrics, "GATE"]]
     for at in order:
         facts = results[at].facts
-        values = [text.number(facts.get("metrics", {}).get(name, "")) for name in metrics]
+        values = [run_summary.number(facts.get("metrics", {}).get(name, "")) for name in metrics]
         gate = "failed" if _broken(results[at]) else "passed" if facts.get("blessed") else "rejected"
         rows.append([str(facts["run"]), *combinations[at].values(), *values, gate])
     return rows
@@ -157,7 +157,7 @@ def _outcome(result: Result) -> str:
     if result.trouble:
         return result.trouble
     seconds = sum(step["seconds"] for step in result.facts["steps"])
-    return f"{text.metrics(result.facts.get('metrics', {}))}  ({result.facts['run']}, {seconds:.0f} s)"
+    return f"{run_summary.metrics(result.facts.get('metrics', {}))}  ({result.facts['run']}, {seconds:.0f} s)"
 
 
 def _words(combination: Combination) -> str:

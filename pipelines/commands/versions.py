@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import tasks
-from components import card, destination
-from components.destination import Version
-from pipelines.commands import text
+from components.serving import model_card
+from components.serving import versions as destination
+from components.serving.versions import Version
+from pipelines.commands import run_summary
 
 PAPERS = ("blessing", "statistics", "rehearsal")
 
@@ -69,9 +70,9 @@ def _table(listed: Sequence[dict[str, Any]], task: str, serving: str) -> str:
             f"forced: {facts['force']}" if facts["force"] else "",
         ]
         data = f"{facts['data']} {facts['fingerprint'][:8]}".strip()
-        words = (_moment(facts["pushed_at"]), facts["run"], facts["model"], data, text.metrics(facts["metrics"]))
+        words = (_moment(facts["pushed_at"]), facts["run"], facts["model"], data, run_summary.metrics(facts["metrics"]))
         rows.append([str(facts["version"]), *map(str, words), ", ".join(filter(None, notes))])
-    return text.table(rows)
+    return run_summary.table(rows)
 
 
 def described(version: Version) -> dict[str, Any]:
@@ -86,12 +87,14 @@ def essentials(facts: dict[str, Any]) -> str:
     if not about:
         return f"{facts['path']} was not pushed by Sluice: it has no provenance."
     rows = about.get("rows", {})
-    lines = [text.table([(name, str(value)) for name, value in _origin(facts).items() if value not in ("", None)])]
-    counted = ", ".join(f"{count:,} {split}" for split, count in card.by_split(rows).items())
+    lines = [
+        run_summary.table([(name, str(value)) for name, value in _origin(facts).items() if value not in ("", None)])
+    ]
+    counted = ", ".join(f"{count:,} {split}" for split, count in model_card.by_split(rows).items())
     lines.append(f"data       {_source(about)}: {counted}; {about.get('rejected', 0):,} set aside")
     lines.append(f"           fingerprint {about.get('fingerprint', '')}")
-    lines.append(f"metrics    {text.metrics(about.get('metrics', {}))}")
-    lines += ["gate", *(f"  {line}" for line in text.table(_bars(blessing)).splitlines())]
+    lines.append(f"metrics    {run_summary.metrics(about.get('metrics', {}))}")
+    lines += ["gate", *(f"  {line}" for line in run_summary.table(_bars(blessing)).splitlines())]
     lines += [f"  - {reason}" for reason in about.get("reasons", [])]
     lines += _rehearsed(facts["rehearsal"] or {})
     versions = about.get("versions", {})
@@ -119,7 +122,7 @@ def _origin(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _source(about: dict[str, Any]) -> str:
     kind = about.get("source", {}).get("kind", about.get("parameters", {}).get("data", ""))
-    return card.SOURCES.get(str(kind), str(kind))
+    return model_card.SOURCES.get(str(kind), str(kind))
 
 
 def _bars(blessing: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -127,10 +130,10 @@ def _bars(blessing: dict[str, Any]) -> list[tuple[str, ...]]:
     return [
         (
             f"{bar['metric']} {bar.get('where', '')}".strip(),
-            f"{'≥' if bar['higher_is_better'] else '≤'} {card.figure(bar['bar'])}",
-            card.figure(bar["value"]),
-            card.interval(bar),
-            f"champion {card.figure(bar['champion'])}",
+            f"{'≥' if bar['higher_is_better'] else '≤'} {model_card.figure(bar['bar'])}",
+            model_card.figure(bar["value"]),
+            model_card.interval(bar),
+            f"champion {model_card.figure(bar['champion'])}",
             words[bar["passed"]],
         )
         for bar in blessing.get("bars", [])

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pipelines.kubeflow import sizes, urls
-from pipelines.kubeflow import spelling as spell
-from pipelines.kubeflow.spelling import Spelling
-from pipelines.kubeflow.spoken import COOKIES, TOKENS
+from pipelines.kubeflow import check_urls, cpu_and_memory
+from pipelines.kubeflow import kubernetes_names as spell
+from pipelines.kubeflow.error_messages import COOKIES, TOKENS
+from pipelines.kubeflow.kubernetes_names import Spelling
 from tasks import InputError, nearest
 
 FILES = ("sluice.toml", "pyproject.toml")
@@ -72,14 +72,14 @@ class Profile:
             toleration(words)
         _check_names(self)
         _check_mounts(self)
-        urls.check_keys(self.pipeline_root, "pipeline_root")
+        check_urls.check_keys(self.pipeline_root, "pipeline_root")
         root = "pipeline_root must be a URL such as s3://bucket/artifacts"
         _demand(not self.pipeline_root or URL.fullmatch(self.pipeline_root), root, self.pipeline_root)
         for step, room in self.resources.items():
             for key, value in room.items():
                 known = key in ROOM and isinstance(value, str) and ROOM[key].fullmatch(value)
                 _demand(known, f"resources.{step} takes {', '.join(ROOM)}, such as '2' and '8Gi'", f"{key} = {value!r}")
-            sizes.check(step, room)
+            cpu_and_memory.check(step, room)
 
 
 def shows_names(backend: str) -> bool:

@@ -12,9 +12,9 @@ from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
-from components.files import read_json, write_json
-from pipelines.local import contents
-from pipelines.local.keys import Ingredients
+from components.storage.atomic_files import read_json, write_json
+from pipelines.local import content_hash
+from pipelines.local.cache_keys import Ingredients
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Artifact:
     path: str
     content: str
     metadata: Mapping[str, Any]
-    files: contents.Listing = field(repr=False)
+    files: content_hash.Listing = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,19 +74,19 @@ class Cache:
     def _damage(self, entry: Entry) -> str:
         for artifact in entry.artifacts.values():
             path = self.runs / artifact.path
-            if artifact.files == (now := contents.listing(path)):
+            if artifact.files == (now := content_hash.listing(path)):
                 continue
             if not now:
                 return f"{path} is missing"
-            if contents.content(path, artifact.metadata) != artifact.content:
+            if content_hash.content(path, artifact.metadata) != artifact.content:
                 return f"{path} was altered"
         return ""
 
     def artifact(self, path: Path, metadata: Mapping[str, Any]) -> Artifact:
         return Artifact(
             path=path.relative_to(self.runs).as_posix(),
-            files=contents.listing(path),
-            content=contents.content(path, metadata),
+            files=content_hash.listing(path),
+            content=content_hash.content(path, metadata),
             metadata=metadata,
         )
 

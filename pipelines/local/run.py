@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.files import read_json
-from components.provenance import git_revision, library_versions
-from pipelines.graph import RUN_NAME, Graph
+from components.serving.provenance import git_revision, library_versions
+from components.storage.atomic_files import read_json
+from pipelines.compiled_graph import RUN_NAME, Graph
 from pipelines.local import interrupts
-from pipelines.local.cleaning import in_use
-from pipelines.local.display import Display
-from pipelines.local.records import Record
-from pipelines.local.values import Outputs
-from pipelines.local.walk import StepFailedError, Walk, publish
-from pipelines.local.warm import PRELOAD, WarmServer
-from pipelines.local.worker import is_full_disk
+from pipelines.local.progress_display import Display
+from pipelines.local.remove_runs import in_use
+from pipelines.local.run_record import Record
+from pipelines.local.run_steps import StepFailedError, Walk, publish
+from pipelines.local.step_process import is_full_disk
+from pipelines.local.step_values import Outputs
+from pipelines.local.warm_server import PRELOAD, WarmServer
 
 DONE, FAILED, WRONG_INPUT, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
 

@@ -1,0 +1,122 @@
+"""Predictions of served models on raw rows, streamed to one Parquet file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from components.examples.parse import parsed, served_rows, tensor_spec
+from components.progress import say
+from components.serving.class_order import means_the_same
+from components.serving.output_names import label_values, main_output
+from tasks import Category, Task
+
+BATCH = 1024
+
+
+class ServedModel:
+    """A pushed or exported model as a client meets it: only its SavedModel, none of our code."""
+
+    def __init__(self, path: str | Path, label_values: list[Any] | None = None) -> None:
+        self.label_values = label_values  # as the provenance has them; None where it does not tell
+        self._loaded = tf.saved_model.load(str(path))
+        self._examples = self._loaded.signatures["serving_default"]
+
+    def __call__(self, requests: list[bytes]) -> dict[str, np.ndarray]:
+        answer = self._examples(examples=tf.constant(requests, tf.string))
+        return {name: values.numpy() for name, values in answer.items()}
+
+
+def write(task: Task, model: ServedModel, champion: ServedModel | None, examples: str, path: str) -> int:
+    """Ask both models about the same raw test rows; gives the number of rows."""
+    rows, writer = 0, None
+    try:
+        for requests, features, label, row in served_rows(task, examples, "test", BATCH):
+            columns = {"row": pa.array(row), "label": pa.array(label)}
+            columns |= {
+                f"slice_{name}": pa.array(_readable(task, name, features, label), pa.string()) for name in task.slices
+            }
+            columns |= _answers(task, model(requests), "prediction")
+            if champion is not None:
+                columns |= _champion_answers(task, champion, requests)
+            table = pa.table(columns)
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+            rows += len(requests)
+            say(f"predicting: {rows:,} test rows")
+    finally:
+        if writer is not None:
+            writer.close()
+    if not rows:
+        raise ValueError(
+            "The test split has no rows, so there is nothing to judge the model by. Expected at least one."
+        )
+    return rows
+
+
+def _readable(task: Task, name: str, features: dict[str, np.ndarray], label: np.ndarray) -> list[str | None]:
+    """A slice column's values as people read them; None where missing."""
+    column = next(column for column in task.columns if column.name == name)
+    assert isinstance(column, Category)
+    if name == task.label.name:
+        return [column.labels[code] for code in label]
+    _, missing = tensor_spec(column)
+    known: dict[Any, str | None] = {missing.decode() if isinstance(missing, bytes) else missing: None}
+    known |= dict(zip(column.values, column.labels, strict=True))
+    plain = [value.decode() if isinstance(value, bytes) else value for value in features[name].tolist()]
+    return [known.get(value, str(value)) for value in plain]
+
+
+def _answers(task: Task, answer: dict[str, np.ndarray], name: str) -> dict[str, pa.Array]:
+    main = main_output(task)
+    extra = {key: values for key, values in answer.items() if key not in (main, "class")}
+    return {name: _column(answer[main])} | {f"{name}_{key}": _column(values) for key, values in extra.items()}
+
+
+def _champion_answers(task: Task, champion: ServedModel, requests: list[bytes]) -> dict[str, pa.Array]:
+    try:
+        answer = champion(requests)
+        if not _knows_the_label(task, champion, answer):
+            raise LookupError(
+                f"it was trained with other values of the label {task.label.name!r} than the task has now"
+            )
+        return {"champion": _column(answer[main_output(task)])}
+    except (LookupError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"The serving model cannot answer this task's rows, so the new one cannot be compared with it: {error}. "
+            "Expected a model of the same features and label; serve from another directory, or remove its versions."
+        ) from error
+
+
+def _knows_the_label(task: Task, champion: ServedModel, answer: dict[str, np.ndarray]) -> bool:
+    """Whether the champion means the same by its answer, as its provenance says or else the answer itself."""
+    if champion.label_values is not None:
+        return champion.label_values == label_values(task)
+    if task.kind != "classes":
+        return True
+    assert isinstance(task.label, Category)
+    return means_the_same(task.label.labels, answer[main_output(task)], answer.get("class"))
+
+
+def _column(values: np.ndarray) -> pa.Array:
+    if values.ndim == 1:
+        return pa.array(values)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+
+
+def raw_rows(task: Task, examples: str, positions: Collection[int]) -> dict[int, dict[str, Any]]:
+    """The raw features of the test rows at these positions, for people to look at."""
+    found: dict[int, dict[str, Any]] = {}
+    first = 0
+    for features, label, _ in parsed(task, examples, "test", BATCH).as_numpy_iterator():
+        for at in range(len(label)):
+            if first + at in positions:
+                found[first + at] = {name: values[at] for name, values in features.items()}
+        first += len(label)
+    return found

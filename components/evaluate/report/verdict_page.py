@@ -1,0 +1,122 @@
+"""What the gate says, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.evaluate.report.html import ABSENT, Markup, number, section, table, tag
+
+SAID = (
+    "An interval holds, with the bar's confidence, the value that endless rows of the same kind would give. A loss to "
+    "the champion counts if it exceeds the tolerance and is more than chance on these rows."
+)
+WORDS = {True: "pass", False: "fail", None: "not judged"}
+MARKS = {True: "✓ pass", False: "✗ fail", None: "not judged"}
+KINDS = {True: "pass", False: "fail", None: "soft"}
+
+
+def banner(blessing: Mapping[str, Any]) -> Markup:
+    if blessing["blessed"]:
+        said = tag("p", "The model clears every bar of the gate.")
+        return tag("div", tag("strong", "✓ Blessed"), said, class_="verdict good")
+    reasons = tag("ul", *(tag("li", reason) for reason in blessing["reasons"]))
+    return tag("div", tag("strong", "✗ Rejected"), reasons, class_="verdict bad")
+
+
+def forced(reason: str) -> Markup:
+    if not reason:
+        return Markup()
+    said = f"This run was to push its model whatever the gate says. The reason given: {reason}"
+    return tag("div", tag("b", "Forced. "), said, class_="notice")
+
+
+def synthetic(statistics: Mapping[str, Any], data: str) -> Markup:
+    if statistics.get("source", {}).get("kind", data) != "sample":
+        return Markup()
+    return tag(
+        "div",
+        tag("b", "Synthetic data. "),
+        "This run used the small sample that the task makes up itself. It shows that the pipeline works; "
+        "its scores say nothing about the real problem.",
+        class_="notice",
+    )
+
+
+def gate(blessing: Mapping[str, Any]) -> Markup:
+    """Every bar, and below it every other metric."""
+    champion = blessing.get("champion")
+    against = (
+        f"version {champion.partition(':')[0]}, on the same rows" if champion else "none, as nothing is served yet"
+    )
+    head = ["Metric", "Rows", "Bar", "This model", "Interval", "Champion", "Tolerance", "Verdict", "Reason"]
+    bars = table(head, map(_bar, blessing["bars"]))
+    said = f"Judged on {number(blessing['rows'])} test rows. Champion: {against}. {SAID}"
+    every = tag("div", tag("h3", "All metrics"), _metrics(blessing))
+    beside = tag("div", every, *_slices(blessing), class_="beside")
+    return section("Gate", bars, tag("p", said, class_="soft"), *_honesty(blessing), beside)
+
+
+def asked(bar: Mapping[str, Any]) -> str:
+    return f"{'≥' if bar['higher_is_better'] else '≤'} {number(bar['bar'])}"
+
+
+def interval(ends: Sequence[float] | None) -> str:
+    return f"{number(ends[0])} to {number(ends[1])}" if ends else ABSENT
+
+
+def _bar(bar: Mapping[str, Any]) -> list[Any]:
+    rows = tag("span", f"{bar['where'] or 'all'} ({number(bar['rows'])})", class_="short")
+    return [
+        tag("b", bar["metric"]),
+        rows,
+        tag("span", asked(bar), class_="short"),
+        bar["value"],
+        tag("span", interval(bar["interval"]), class_="short", title=f"{bar['confidence']:.4g} confidence"),
+        bar["champion"],
+        number(bar["tolerance"]),
+        tag("span", MARKS[bar["passed"]], class_=KINDS[bar["passed"]]),
+        bar["reason"],
+    ]
+
+
+def _honesty(blessing: Mapping[str, Any]) -> list[Markup]:
+    """What was checked before the verdict, and what was found."""
+    findings = blessing.get("honesty") or []
+    rows = (
+        [
+            finding["check"],
+            tag("span", MARKS[finding["passed"]], class_=KINDS[finding["passed"]]),
+            finding["problem"],
+        ]
+        for finding in findings
+    )
+    if all(finding["passed"] for finding in findings):
+        checks = "; ".join(finding["check"] for finding in findings)
+        return [tag("p", f"Checked before the verdict, and found so: {checks}.", class_="soft")] if findings else []
+    return [tag("h3", "Can this evaluation be believed?"), table(["Check", "Verdict", "What was found"], rows)]
+
+
+def _metrics(blessing: Mapping[str, Any]) -> Markup:
+    champion, sure = blessing.get("champion_metrics"), blessing.get("intervals") or {}
+    head = ["Metric", "This model", *(["Interval"] if sure else []), *(["Champion"] if champion else [])]
+    rows = (
+        [
+            name,
+            value,
+            *([interval(sure.get(name))] if sure else []),
+            *([champion.get(name)] if champion else []),
+        ]
+        for name, value in blessing["metrics"].items()
+    )
+    return table(head, rows)
+
+
+def _slices(blessing: Mapping[str, Any]) -> list[Markup]:
+    """One table for each column that the task slices by."""
+    tables = []
+    for column, values in blessing.get("slices", {}).items():
+        names = [name for name in next(iter(values.values()), {}) if name != "count"]
+        rows = ([value, found["count"], *(found.get(name) for name in names)] for value, found in values.items())
+        tables.append(tag("div", tag("h3", f"By {column}"), table([column, "Rows", *names], rows)))
+    return tables

@@ -1,0 +1,203 @@
+"""Evaluation: the exported model on raw test rows, beside the serving one, and the gate's verdict on it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+import tensorflow_transform as tft
+
+import tasks
+from components import code
+from components.evaluate import blessing as verdict_
+from components.evaluate import honesty_checks, kubeflow_metrics
+from components.evaluate import predictions as predictions_
+from components.evaluate.report import report as report_
+from components.examples import parse
+from components.examples.parse import served_rows
+from components.progress import say
+from components.serving import versions
+from components.serving.output_names import CLOSE, main_output
+from components.serving.preprocessing import Preprocessing, model_inputs
+from components.storage.atomic_files import read_json, tree_hash, write_bytes, write_json
+from tasks import Task
+
+COMPARED = 1024
+LOOKED_AT = 10_000
+
+
+class Evaluated(NamedTuple):
+    blessed: bool
+    reasons: list[str]
+
+
+def run(
+    *,
+    task: str,
+    model_name: str,
+    data: str,
+    destination: str,
+    champion: str,
+    force: str = "",
+    examples: str,
+    statistics: str,
+    anomalies: str,
+    transform_graph: str,
+    model: str,
+    predictions: str,
+    metrics: dict[str, Any],
+    classification: dict[str, Any],
+    blessing: str,
+    verdict: str,
+    report: str,
+) -> Evaluated:
+    definition = tasks.get(task)
+    rival = load_champion(destination, task, champion)
+    asked = ask(definition, model_name, rival, examples, transform_graph, model, predictions)
+
+    say("judging")
+    frame = pd.read_parquet(predictions)
+    document = verdict_.document(
+        definition,
+        frame,
+        honest=what_training_saw(definition, examples),
+        task=task,
+        model_name=model_name,
+        model_sha256=tree_hash(Path(model) / "serving"),
+        champion=champion,
+        **asked,
+    )
+    metrics.update({name: value for name, value in document["metrics"].items() if value is not None})
+    classification.update(kubeflow_metrics.describe(definition, frame))
+    write_json(Path(blessing), document)
+    table = report_.markdown(document)
+    print(table, flush=True)
+    write_bytes(verdict, table.encode(errors="replace"))
+
+    say("writing the report")
+    samples = predictions_.raw_rows(definition, examples, set(report_.worth_showing(definition, frame)))
+    report_.write(
+        report,
+        task=definition,
+        model_name=model_name,
+        data=data,
+        blessing=document,
+        predictions=frame,
+        samples=samples,
+        read=read_back(definition, transform_graph, samples),
+        force=force,
+        **papers(statistics, anomalies, model),
+    )
+    stop_if_dishonest(document)
+    return Evaluated(document["blessed"], document["reasons"])
+
+
+def ask(
+    task: Task,
+    model_name: str,
+    rival: predictions_.ServedModel | None,
+    examples: str,
+    transform_graph: str,
+    model: str,
+    predictions: str,
+) -> dict[str, Any]:
+    """Put the raw test rows to both models; tells how many there were, and that what is served is what was trained."""
+    served = predictions_.ServedModel(Path(model) / "serving")
+    say("comparing the served path with the trained path")
+    equality = prove_equal(task, model_name, served, examples, transform_graph, model)
+    Path(predictions).parent.mkdir(parents=True, exist_ok=True)
+    return {"rows": predictions_.write(task, served, rival, examples, predictions), "equality": equality}
+
+
+def papers(statistics: str, anomalies: str, model: str) -> dict[str, Any]:
+    """What earlier steps have written down for the report."""
+    paths: dict[str, Path | str] = {
+        "statistics": statistics,
+        "anomalies": anomalies,
+        "history": Path(model) / "history.json",
+        "training": Path(model) / "training.json",
+    }
+    return {name: read_json(path) for name, path in paths.items()}
+
+
+def what_training_saw(task: Task, examples: str) -> dict[str, Any]:
+    """What the checks of honesty ask of the other splits."""
+    seen = {split: parse.row_ids(examples, split) for split in ("train", "eval")}
+    columns = honesty_checks.checked_features(task)
+    chosen = honesty_checks.spread(len(seen["train"]), LOOKED_AT)
+    features, label = parse.some_columns(task, examples, "train", columns, chosen) if columns else ({}, None)
+    return {"features": features, "known_label": label, "seen": seen}
+
+
+def stop_if_dishonest(document: Mapping[str, Any]) -> None:
+    """After all is written, so that there is something to look at."""
+    problems = [finding["problem"] for finding in document["honesty"] if not finding["passed"]]
+    if problems:
+        raise RuntimeError(f"The evaluation cannot be believed. {' '.join(problems)}")
+
+
+def read_back(task: Task, transform_graph: str, samples: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
+    """What the model saw of these rows, in words, where the task can tell."""
+    if task.seen is None or not samples:
+        return {}
+    rows = {feature.name: tf.constant([row[feature.name] for row in samples.values()]) for feature in task.features}
+    outputs = Preprocessing(transform_graph).graph(rows)
+
+    def vocabulary(name: str) -> list[str]:
+        words = tft.TFTransformOutput(transform_graph).vocabulary_by_name(name)
+        return [word.decode(errors="backslashreplace") for word in words]
+
+    return dict(zip(samples, task.seen(outputs, vocabulary), strict=True))
+
+
+def load_champion(destination: str, task: str, champion: str) -> predictions_.ServedModel | None:
+    """The serving model, or nothing where there is none; one that cannot be read stops the run."""
+    if not champion:
+        return None
+    number = int(champion.partition(":")[0])
+    version = next((v for v in versions.versions(destination, task) if v.number == number), None)
+    if version is None:
+        raise ValueError(f"The champion, version {number} of {task}, is no longer in {destination!r}. Run again.")
+    try:
+        with versions.fetched(version) as path:
+            return predictions_.ServedModel(path, version.provenance.get("label_values"))
+    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"The champion at {str(version.path)!r} cannot be loaded, so the new model cannot be compared with it: "
+            f"{error}. Mend or remove that version, then run again."
+        ) from error
+
+
+def import_classes(build: Callable[..., Any]) -> None:
+    """Import all that the task's file imports, wherever in it, so that Keras knows the classes registered there."""
+    for path in code.sources(build.__module__):
+        if path.startswith("tasks/"):
+            importlib.import_module(path.removesuffix(".py").replace("/", "."))
+
+
+def prove_equal(
+    task: Task, model_name: str, served: predictions_.ServedModel, examples: str, transform_graph: str, model: str
+) -> dict[str, Any]:
+    """The same rows through the transform graph and the Keras model, and through the exported signature."""
+    import_classes(task.models[model_name].build)
+    trained = keras.saving.load_model(Path(model) / "model.keras", compile=False)
+    preprocessing = Preprocessing(transform_graph)
+    main = task.models[model_name].outputs[0]
+    for requests, features, _, _ in served_rows(task, examples, "test", COMPARED):
+        tensors = {name: tf.constant(values) for name, values in features.items()}
+        answer = trained(model_inputs(trained, preprocessing.dense(tensors)), training=False)
+        expected = np.asarray(answer[main] if isinstance(answer, dict) else answer, np.float32)
+        received = served(requests)[main_output(task)].reshape(expected.shape)
+        if not np.allclose(received, expected, rtol=CLOSE, atol=CLOSE, equal_nan=True):
+            raise RuntimeError(
+                "The exported model does not answer as the trained one does. Expected equal predictions to "
+                f"{CLOSE:g}. Received: a difference of {np.abs(received - expected).max():g} in {len(requests)} rows."
+            )
+        return {"rows": len(requests), "largest_difference": float(np.abs(received - expected).max())}
+    return {"rows": 0, "largest_difference": 0.0}

@@ -1,0 +1,137 @@
+"""tf.Examples on disk to batches of tensors, and back to the request a client would send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from components.examples.tfrecord import ROW_ID, serialized_examples_of
+from components.storage import urls
+from tasks import Category, Feature, Image, Number, Task, Text
+
+READ_AT_ONCE = 4096
+
+
+def tensor_spec(feature: Feature) -> tuple[tf.DType, Any]:
+    """The dtype of a column's tensor and the value that stands for a missing one."""
+    match feature:
+        case Number():
+            return tf.float32, float("nan")
+        case Category() if feature.integer:
+            return tf.int64, -1
+        case Category() | Text() | Image():
+            return tf.string, b""
+
+
+def parsing_spec(columns: tuple[Feature, ...]) -> dict[str, tf.io.FixedLenFeature]:
+    spec = {}
+    for column in columns:
+        dtype, missing = tensor_spec(column)
+        spec[column.name] = tf.io.FixedLenFeature([], dtype, default_value=missing)
+    return spec
+
+
+def shards(examples: str, split: str) -> list[str]:
+    if urls.is_url(examples):
+        return urls.listed(f"{examples}/{split}", "examples-*.tfrecord.gz")
+    return sorted(str(path) for path in (Path(examples) / split).glob("examples-*.tfrecord.gz"))
+
+
+def serialized(examples: str, split: str, batch: int, only: str = "") -> tf.data.Dataset:
+    """Batches of serialized tf.Examples, always in the same order; of one shard if it is named."""
+    files = [only] if only else shards(examples, split)
+    if any(map(urls.is_url, files)):
+        described = tf.TensorSpec([], tf.string)
+        records = tf.data.Dataset.from_generator(lambda: serialized_examples_of(files), output_signature=described)
+    else:
+        records = tf.data.TFRecordDataset(files, compression_type="GZIP", buffer_size=1 << 20)
+    return records.batch(batch).prefetch(2)
+
+
+def parsed(task: Task, examples: str, split: str, batch: int, only: str = "") -> tf.data.Dataset:
+    """Batches of (features, label, row id)."""
+    spec = parsing_spec(task.columns)
+    spec[ROW_ID] = tf.io.FixedLenFeature([], tf.int64)
+
+    def parse(records: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+        columns = tf.io.parse_example(records, spec)
+        label, row = columns.pop(task.label.name), columns.pop(ROW_ID)
+        return columns, encoded_label(task, label), row
+
+    return serialized(examples, split, batch, only).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def row_ids(examples: str, split: str, batch: int = READ_AT_ONCE) -> np.ndarray:
+    """The ids of all rows of a split; nothing else of them is parsed."""
+
+    def parse(records: tf.Tensor) -> tf.Tensor:
+        return tf.io.parse_example(records, {ROW_ID: tf.io.FixedLenFeature([], tf.int64)})[ROW_ID]
+
+    batches = serialized(examples, split, batch).map(parse).as_numpy_iterator()
+    return np.concatenate([np.zeros(0, np.int64), *batches])
+
+
+def some_columns(
+    task: Task, examples: str, split: str, columns: Sequence[Feature], chosen: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """These features, and the labels, of the rows of a split at the chosen positions, which are sorted."""
+    spec, places = parsing_spec((*columns, task.label)), tf.constant(chosen, tf.int64)
+
+    def parse(at: tf.Tensor, records: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        first, behind = tf.unstack(tf.searchsorted(places, tf.stack([at, at + tf.size(records, tf.int64)])))
+        found = tf.io.parse_example(tf.gather(records, places[first:behind] - at), spec)
+        label = found.pop(task.label.name)
+        return found, encoded_label(task, label)
+
+    starts = tf.data.Dataset.range(0, np.iinfo(np.int64).max, READ_AT_ONCE)
+    batches = tf.data.Dataset.zip(starts, serialized(examples, split, READ_AT_ONCE)).map(parse)
+    parts = list(batches.as_numpy_iterator())
+    label = np.concatenate([np.zeros(0, np.float32 if task.kind == "regression" else np.int64), *(p[1] for p in parts)])
+    return {c.name: np.concatenate([part[0][c.name] for part in parts] or [label[:0]]) for c in columns}, label
+
+
+def encoded_label(task: Task, label: tf.Tensor) -> tf.Tensor:
+    """A number as it is; a category as the position of its value."""
+    if isinstance(task.label, Number):
+        return label
+    values = tf.constant(task.label.values, tf.int64 if task.label.integer else tf.string)
+    return tf.argmax(tf.equal(label[:, None], values[None, :]), axis=1)
+
+
+def complete_for_training(task: Task, features: dict[str, tf.Tensor]) -> tf.Tensor:
+    """A mask of the rows that have every feature which training does not do without."""
+    some = next(iter(features.values()))
+    complete = tf.ones(tf.shape(some)[:1], tf.bool)
+    for feature in task.features:
+        if feature.when_missing == "skip_training":
+            complete &= ~is_missing(feature, features[feature.name])
+    return complete
+
+
+def is_missing(feature: Feature, values: tf.Tensor) -> tf.Tensor:
+    _, missing = tensor_spec(feature)
+    return tf.math.is_nan(values) if isinstance(feature, Number) else tf.equal(values, missing)
+
+
+def without_label(task: Task, records: np.ndarray) -> list[bytes]:
+    """The same serialized tf.Examples as a client would send them: features only."""
+    names = {feature.name for feature in task.features}
+
+    def strip(record: bytes) -> bytes:
+        example = tf.train.Example.FromString(record)
+        for name in [name for name in example.features.feature if name not in names]:
+            del example.features.feature[name]
+        return example.SerializeToString(deterministic=True)
+
+    return [strip(record) for record in records]
+
+
+def served_rows(task: Task, examples: str, split: str, batch: int) -> Iterator[tuple[list[bytes], Any, Any, Any]]:
+    """Batches of (requests without the label, raw features, labels, row ids) in the shards' order."""
+    together = tf.data.Dataset.zip(serialized(examples, split, batch), parsed(task, examples, split, batch))
+    for records, (features, label, row) in together.as_numpy_iterator():
+        yield without_label(task, records), features, label, row

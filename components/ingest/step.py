@@ -1,0 +1,188 @@
+"""Ingest: one Beam pass from a source to sharded tf.Examples, rows set aside, statistics and a fingerprint.
+
+A worker reads a part of the source from beginning to end and writes its shards itself; only the parts' numbers travel
+through Beam. Nothing is final before every part is done: until then `examples` holds one hidden directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+
+import tasks
+from components.beam_options import pipeline_options
+from components.examples.statistics import SPLITS, Statistics
+from components.ingest import merge_parts, worker_exchange
+from components.ingest.worker import Schema, Summary, write_part
+from components.progress import say
+from components.reading import row_ids
+from components.reading.sources import Source, snapshot, source_kind, source_parts
+from components.storage import atomic_files, urls
+from tasks import InputError, Task
+
+UNFINISHED = ".unfinished"
+
+
+class Ingested(NamedTuple):
+    fingerprint: str
+    rows: int
+    rejected: int
+
+
+def run(
+    *,
+    task: str,
+    data: str,
+    data_dir: str,
+    snapshot: str,
+    beam_args: list[str],
+    examples: str,
+    examples_uri: str = "",
+    statistics: str,
+) -> Ingested:
+    definition = tasks.get(task)
+    parts = source_parts(definition, data, data_dir)
+    check_snapshot(parts, snapshot)
+    place = urls.reachable(examples, examples_uri, beam_args)
+    found = (ingest_to_url if urls.is_url(place) else ingest)(definition, parts, place, beam_args)
+    found["task"] = task
+    shares = definition.splits
+    found["splits"] = row_ids.rule(
+        definition.features, (shares.train, shares.eval, shares.test), [part.split for part in parts if part.split]
+    )
+    found["source"] = {"kind": source_kind(data), "parts": len(parts), "snapshot": snapshot}
+    atomic_files.write_json(statistics, found)
+    return Ingested(found["fingerprint"], sum(found["rows"].values()), found["rejected"]["count"])
+
+
+def check_snapshot(parts: Sequence[Source], expected: str) -> None:
+    """A result must never be kept under the name of data that it was not made from."""
+    if expected and snapshot(parts) != expected:
+        raise RuntimeError("The data changed after the run had looked at it. Run again when nothing writes to it.")
+
+
+def ingest(task: Task, parts: Sequence[Source], place: Path | str, beam_args: list[str]) -> dict[str, Any]:
+    """Write the examples; the statistics, without what only the caller knows."""
+    examples = Path(place)
+    shutil.rmtree(examples, ignore_errors=True)
+    folder = examples / UNFINISHED
+    folder.mkdir(parents=True)
+    schema = Schema.of(task)
+    _run(schema, parts, str(folder), beam_args)
+    found, summaries = _summed_up(schema, folder, len(parts))
+    _finish(folder, examples, summaries)
+    return found
+
+
+def ingest_to_url(task: Task, parts: Sequence[Source], place: str, beam_args: list[str]) -> dict[str, Any]:
+    """The same where workers and this process share nothing but an object store."""
+    urls.clear(place)
+    folder, schema = f"{place}/{UNFINISHED}", Schema.of(task)
+    _run(schema, parts, folder, beam_args)
+    with worker_exchange.mirrored(folder) as mirror:
+        found, summaries = _summed_up(schema, mirror, len(parts))
+        worker_exchange.gather(folder, mirror, place, summaries)
+    urls.clear(folder)
+    return found
+
+
+def _summed_up(schema: Schema, folder: Path, parts: int) -> tuple[dict[str, Any], list[Summary]]:
+    _raise_first(folder)
+    summaries = merge_parts.load_summaries(schema, folder, parts)
+    found = _statistics(schema, summaries)
+    found["duplicates"] = {split: merge_parts.count_duplicates(folder, split) for split in SPLITS}
+    return found, summaries
+
+
+class _Write(beam.DoFn):
+    """Writes the parts of given numbers; `after` makes it wait for the parts that it must know."""
+
+    def __init__(self, schema: Schema, parts: Sequence[Source], folder: str) -> None:
+        self.schema, self.parts, self.folder = schema, parts, folder
+
+    def process(self, number: int, after: list[int]) -> Iterator[int]:
+        place = worker_exchange.opened(self.folder)
+        attempt = place.attempt(number)
+        try:
+            write_part(self.schema, self.parts[number], attempt, self._official(after))
+        except Exception as error:
+            # Beam would bury it under its own: the sentence is kept for the end, the traceback goes to the log.
+            if not isinstance(error, InputError):
+                traceback.print_exc()
+            failure = {"input": isinstance(error, InputError), "what": _sentence(self.parts[number], error)}
+            place.failed(attempt, number, failure)
+        else:
+            place.done(attempt, number)
+        yield number
+
+    def _official(self, numbers: list[int]) -> dict[str, Any]:
+        ids = {}
+        for split in ("test", "eval"):
+            named = [number for number in sorted(numbers) if self.parts[number].split == split]
+            place = worker_exchange.opened(self.folder)
+            found = [np.empty(0, np.uint64), *(place.ids(number, split) for number in named)]
+            ids[split] = np.unique(np.concatenate(found))
+        return ids
+
+
+def _run(schema: Schema, parts: Sequence[Source], folder: str, beam_args: list[str]) -> None:
+    """The official test parts first, then official evaluation parts, then all others."""
+    say(f"reading {parts[0].name if len(parts) == 1 else f'{len(parts)} parts'}")
+    stages: dict[str, list[int]] = {"test": [], "eval": [], "others": []}
+    for number, part in enumerate(parts):
+        stages[part.split if part.split in ("test", "eval") else "others"].append(number)
+    with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
+        after = pipeline | "nothing before" >> beam.Create([], reshuffle=False)
+        for stage, numbers in stages.items():
+            if numbers:
+                written = (
+                    pipeline
+                    | f"{stage} parts" >> beam.Create(numbers)
+                    | f"write {stage} parts" >> beam.ParDo(_Write(schema, parts, folder), beam.pvalue.AsList(after))
+                )
+                after = (after, written) | f"{stage} done" >> beam.Flatten()
+
+
+def _sentence(part: Source, error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    return f"{part.name} could not be ingested: {str(error) or type(error).__name__}"
+
+
+def _raise_first(folder: Path) -> None:
+    for path in sorted(folder.glob("part-*.error")):
+        failure = atomic_files.read_json(path)
+        shutil.rmtree(folder)
+        raise (InputError if failure["input"] else RuntimeError)(failure["what"])
+
+
+def _statistics(schema: Schema, summaries: Sequence[Summary]) -> dict[str, Any]:
+    merged = Statistics(schema.columns)
+    for summary in summaries:
+        merged.merge(summary.statistics)
+    found = merged.summary()
+    content = {
+        "sum": sum(summary.fingerprint for summary in summaries) % (1 << 64),
+        "rows": found["rows"],
+        "columns": [[column.name, type(column).__name__] for column in schema.columns],
+    }
+    found["fingerprint"] = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return found
+
+
+def _finish(folder: Path, examples: Path, summaries: Sequence[Summary]) -> None:
+    final = folder / "final"
+    merge_parts.gather(folder, final, summaries)
+    atomic_files.sync_tree(final)
+    for directory in sorted(final.iterdir()):
+        directory.rename(examples / directory.name)
+    shutil.rmtree(folder)
+    atomic_files.sync_directory(examples)

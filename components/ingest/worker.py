@@ -1,0 +1,159 @@
+"""One worker's share of ingest: a part of the source to shards, rows set aside, statistics and row ids."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from components.examples.encode import encode
+from components.examples.statistics import SPLITS, Statistics
+from components.examples.tfrecord import RecordWriter
+from components.progress import say
+from components.reading import Rejected
+from components.reading.check_rows import Rows, check
+from components.reading.row_ids import mix, splits_of, value_bits
+from components.reading.sources import Source, part_batches
+from tasks import Category, Feature, Number, Splits, Task
+
+# A shard is closed when it holds so many bytes before compression, so that readers can share a large split.
+SHARD_BYTES = 256 << 20
+SECONDS = 2.0
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What of a task ingest needs to know; it travels to the workers."""
+
+    features: tuple[Feature, ...]
+    label: Number | Category
+    splits: Splits
+
+    @classmethod
+    def of(cls, task: Task) -> Schema:
+        return cls(task.features, task.label, task.splits)
+
+    @property
+    def columns(self) -> tuple[Feature, ...]:
+        return (*self.features, self.label)
+
+
+@dataclass
+class Summary:
+    """What a part leaves behind besides its shards: small, whatever the number of rows."""
+
+    statistics: Statistics
+    fingerprint: int = 0
+    shards: dict[str, list[str]] = field(default_factory=lambda: {split: [] for split in SPLITS})
+
+    def state(self) -> dict[str, Any]:
+        """Plain data, so that reading it back runs nothing that whoever may write there has put in."""
+        return {"statistics": self.statistics.state(), "fingerprint": self.fingerprint, "shards": self.shards}
+
+    @classmethod
+    def of(cls, columns: Sequence[Feature], state: Mapping[str, Any]) -> Summary:
+        return cls(Statistics.of(columns, state["statistics"]), state["fingerprint"], state["shards"])
+
+
+class PartWriter:
+    """Writes one part's rows below its own directory."""
+
+    def __init__(self, schema: Schema, directory: Path, stack: ExitStack) -> None:
+        self.schema = schema
+        self.directory = directory
+        self.summary = Summary(Statistics(schema.columns))
+        self._stack = stack
+        self._open: dict[str, RecordWriter] = {}
+        self._rejected: IO[bytes] | None = None
+        self._ids = {split: stack.enter_context((directory / f"{split}.ids").open("wb")) for split in SPLITS}
+
+    def write(self, rows: Rows, splits: np.ndarray) -> None:
+        self.reject(rows.rejected)
+        self.summary.statistics.add(splits, rows.columns)
+        self.summary.fingerprint = (self.summary.fingerprint + _content(rows, splits, self.schema)) % (1 << 64)
+        records = encode(rows.columns, rows.ids)
+        for number, split in enumerate(SPLITS):
+            chosen = np.flatnonzero(splits == number)
+            if len(chosen):
+                self._ids[split].write(rows.ids[chosen].tobytes())
+                self._writer(split).write([records[index] for index in chosen.tolist()])
+
+    def reject(self, rows: Sequence[Rejected]) -> None:
+        self.summary.statistics.aside.add(rows)
+        if rows and self._rejected is None:
+            self._rejected = self._stack.enter_context((self.directory / "rejected.jsonl").open("wb"))
+        for row in rows:
+            line = json.dumps({"position": row.position, "reason": row.sentence, "row": row.row}, ensure_ascii=False)
+            assert self._rejected is not None
+            self._rejected.write(line.encode("utf-8", errors="backslashreplace") + b"\n")
+
+    def finish(self) -> None:
+        """After the last row: what is left to say about the part."""
+        self.summary.statistics.compact()
+        (self.directory / SUMMARY).write_text(json.dumps(self.summary.state()))
+
+    def _writer(self, split: str) -> RecordWriter:
+        writer = self._open.get(split)
+        if writer is None or writer.bytes > SHARD_BYTES:
+            if writer is not None:
+                writer.close()
+            names = self.summary.shards[split]
+            names.append(f"{split}-{len(names):05d}.tfrecord.gz")
+            writer = self._open[split] = self._stack.enter_context(RecordWriter(self.directory / names[-1]))
+        return writer
+
+
+def write_part(schema: Schema, part: Source, directory: Path, official: dict[str, np.ndarray]) -> int:
+    """Read, check, split and write one part; `official` are the sorted ids of rows that stand in official splits."""
+    names = [column.name for column in schema.columns]
+    read, next_word = 0, time.monotonic() + SECONDS
+    with ExitStack() as stack:
+        writer = PartWriter(schema, directory, stack)
+        for batch in part_batches(part, names):
+            rows = check(schema.features, schema.label, batch)
+            splits = split_rows(schema.splits, part.split, rows.ids)
+            writer.write(*without_official(rows, splits, official, batch))
+            read += len(batch) + len(batch.rejected)
+            if time.monotonic() > next_word:
+                say(f"{read:,} rows of {part.name}")
+                next_word = time.monotonic() + SECONDS
+    writer.finish()
+    return read
+
+
+def split_rows(splits: Splits, given: str | None, ids: np.ndarray) -> np.ndarray:
+    """The number of each row's split: by its hash alone, within what the part names."""
+    if given in ("eval", "test"):
+        return np.full(len(ids), SPLITS.index(given), np.int8)
+    return splits_of(ids, (splits.train, splits.eval, 0.0 if given == "train" else splits.test))
+
+
+def without_official(
+    rows: Rows, splits: np.ndarray, official: dict[str, np.ndarray], batch: Any
+) -> tuple[Rows, np.ndarray]:
+    """Set aside the rows that also stand in an official split which is not theirs."""
+    taken: dict[int, str] = {}
+    for split, ids in official.items():
+        if len(ids):
+            found = ids[np.minimum(np.searchsorted(ids, rows.ids), len(ids) - 1)] == rows.ids
+            taken |= dict.fromkeys(np.flatnonzero(found & (splits != SPLITS.index(split))).tolist(), split)
+    if not taken:
+        return rows, splits
+    at = np.searchsorted(batch.numbers, rows.numbers)
+    aside = [batch.reject(int(at[index]), f"also in the {split} split", "") for index, split in sorted(taken.items())]
+    keep = np.ones(len(rows), bool)
+    keep[list(taken)] = False
+    return rows.only(keep, aside), splits[keep]
+
+
+def _content(rows: Rows, splits: np.ndarray, schema: Schema) -> int:
+    """A sum over the rows, so that their order does not matter."""
+    label = value_bits(rows.columns[schema.label.name])
+    return int(mix(mix(rows.ids ^ mix(label)) + splits.astype(np.uint64)).sum(dtype=np.uint64))

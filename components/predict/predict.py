@@ -1,0 +1,159 @@
+"""Raw rows in, predictions of a pushed version out: one answer a row, in the rows' order."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+import numpy as np
+import pyarrow as pa
+
+import tasks
+from components.predict import input_files, write_answers
+from components.predict.pushed_model import RawModel
+from components.predict.write_answers import JsonLines, Parquet, Part
+from components.reading import Batch, Pictures, Rejected
+from components.reading.check_rows import check
+from components.serving import versions
+from components.storage import atomic_files
+from tasks import InputError, Task
+
+WRITERS: dict[str, type[JsonLines | Parquet]] = {
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+    ".json": JsonLines,
+    ".parquet": Parquet,
+    ".pq": Parquet,
+}
+# Between two words about how far it is.
+SECONDS = 2.0
+
+
+def run(
+    *, task: str, given: Sequence[str], serving: str, version: int | None, output: Path | None, stdout: BinaryIO
+) -> tuple[int, int]:
+    """Answer every row; gives the number of rows, and of those that could not be answered."""
+    definition = tasks.get(task)
+    names = input_files.named(definition, given)
+    if output is not None:
+        check_output(output, names)
+    batches = input_files.batches(definition, names)
+    with versions.fetched(versions.numbered(serving, task, version)) as path:
+        first = list(next_of(batches))  # what cannot be read is told before TensorFlow is loaded
+        if not first and output is None:
+            return 0, 0
+        model = RawModel(path, definition)
+        several = input_files.several(given, names)
+        with writer(output, stdout) as out:
+            progress = Progress(sys.stderr)
+            for batch in chain(first or [nothing(definition)], batches):
+                part = answered(definition, model, batch, several)
+                out.write(part)
+                progress.add(len(part.order), len(part.errors))
+        progress.end()
+    return progress.rows, progress.bad
+
+
+def next_of(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The first batch, if there is one."""
+    for batch in batches:
+        yield batch
+        return
+
+
+def nothing(task: Task) -> Batch:
+    """No row at all: a Parquet file has its columns even so."""
+    columns = {feature.name: pa.nulls(0) for feature in task.features}
+    return Batch(columns=columns, numbers=np.empty(0, np.int64), source="")
+
+
+def answered(task: Task, model: RawModel, batch: Batch, several: bool) -> Part:
+    """The answers to a batch and, each in its place, the errors."""
+    rows = check(task.features, None, batch)
+    columns = write_answers.named(task, model(rows))
+    fine = write_answers.finite(columns)
+    rejected, numbers = list(rows.rejected), rows.numbers
+    if not fine.all():
+        rejected += [_strange(batch, number) for number in numbers[~fine].tolist()]
+        columns, numbers = write_answers.kept(columns, fine), numbers[fine]
+    everything = np.concatenate([numbers, np.array([row.number for row in rejected], np.int64)])
+    order = np.argsort(everything, kind="stable")
+    return Part(
+        columns=columns,
+        errors=[f"{row.position}: {row.sentence}" for row in rejected],
+        order=order,
+        files=_files(batch, everything[order]) if several else None,
+    )
+
+
+def _strange(batch: Batch, number: int) -> Rejected:
+    return batch.reject(int(np.searchsorted(batch.numbers, number)), "the model's answer is not a finite number", "")
+
+
+def _files(batch: Batch, numbers: np.ndarray) -> pa.Array:
+    if isinstance(batch, Pictures):
+        return pa.array([batch.names[number - 1] for number in numbers.tolist()], pa.string())
+    return pa.array([batch.source] * len(numbers), pa.string())
+
+
+def check_output(output: Path, names: Sequence[str]) -> None:
+    """InputError, before anything is asked, if the answers cannot be meant to go there."""
+    if output.suffix.lower() not in WRITERS:
+        raise InputError(f"The output is a file of JSON lines or Parquet: *{', *'.join(WRITERS)}. Received: {output}.")
+    if ":/" in str(output):
+        raise InputError(f"The output must be a file on this machine. Received: {output}.")
+    if not output.parent.is_dir():
+        raise InputError(f"There is no directory {str(output.parent)!r} to write {output.name} to.")
+    if output.exists() and not output.is_file():
+        raise InputError(f"{output} exists and is no plain file. Expected a file to replace, or a new one.")
+    if any(Path(name).exists() and output.exists() and output.samefile(name) for name in names):
+        raise InputError(f"{output} is among the files to read. Expected another file for the answers.")
+
+
+@contextmanager
+def writer(output: Path | None, stdout: BinaryIO) -> Iterator[JsonLines | Parquet]:
+    """Where answers go; a file appears, or is replaced, when the last one is written."""
+    if output is None:
+        out: JsonLines | Parquet = JsonLines(stdout)
+        yield out
+        out.close()
+        return
+    try:
+        with atomic_files.replacing(output) as file:
+            out = WRITERS[output.suffix.lower()](file)
+            yield out
+            out.close()
+    except OSError as error:
+        raise RuntimeError(
+            f"{output} cannot be written: {error.strerror or error}. Nothing half-written is left, and a file that was "
+            "there before is as it was."
+        ) from error
+
+
+class Progress:
+    """Says every two seconds how far it is, and in the end once more if it has said so before."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.rows = self.bad = 0
+        self._stream = stream
+        self._started = self._said = time.monotonic()
+
+    def add(self, rows: int, bad: int) -> None:
+        self.rows, self.bad = self.rows + rows, self.bad + bad
+        if time.monotonic() - self._said > SECONDS:
+            self._said = time.monotonic()
+            self._say()
+
+    def end(self) -> None:
+        if self._said != self._started:
+            self._say()
+
+    def _say(self) -> None:
+        rate = self.rows / (time.monotonic() - self._started)
+        errors = f", {self.bad:,} of them with errors" if self.bad else ""
+        print(f"{self.rows:,} rows{errors}, {rate:,.0f} a second", file=self._stream, flush=True)

@@ -1,0 +1,102 @@
+"""What every reader yields: raw columns, where each row stands, and what is no row at all."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from components.reading.split_lines import Broken
+from tasks import InputError
+
+# Rows of a batch where the format does not say how many bytes a row has.
+ROWS = 16384
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row set aside: `number` is its line or row in the source, `received` what was wrong in this one."""
+
+    number: int
+    position: str
+    reason: str
+    received: str
+    row: str
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.reason}: {self.received}" if self.received else self.reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Raw rows in the source's order; `number` counts lines or rows of the source from 1."""
+
+    columns: Mapping[str, pa.Array]
+    numbers: np.ndarray
+    source: str
+    unit: str = "row"
+    raw: Callable[[int], str] | None = None
+    rejected: tuple[Rejected, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def reject(self, index: int, reason: str, received: str) -> Rejected:
+        number = int(self.numbers[index])
+        return Rejected(number, f"{self.source} {self.unit} {number}", reason, received, self.text(index))
+
+    def text(self, index: int) -> str:
+        """The row as it stood in the source; as JSON where the source is binary."""
+        if self.raw is not None:
+            return self.raw(index)
+        values = {name: _value(column, index) for name, column in self.columns.items()}
+        return json.dumps(values, default=_readable, ensure_ascii=False)
+
+
+def broken(source: str, line: Broken) -> Batch:
+    """No row at all: the line is set aside."""
+    aside = (Rejected(line.line, f"{source} line {line.line}", line.reason, "", line.text),)
+    return Batch(columns={}, numbers=np.empty(0, np.int64), source=source, unit="line", rejected=aside)
+
+
+def _value(column: pa.Array, index: int) -> Any:
+    try:
+        return column[index].as_py()
+    except UnicodeDecodeError:
+        return column.slice(index, 1).cast(pa.binary())[0].as_py()
+
+
+def _readable(value: Any) -> Any:
+    return {"b64": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
+
+
+def _guess(name: str, found: Sequence[str]) -> str:
+    close = [one for one in found if one.casefold() == name.casefold()] or difflib.get_close_matches(name, found, n=1)
+    return f" Did you mean {close[0]!r} for {name!r}?" if close else ""
+
+
+def find_columns(source: str, found: Sequence[str], needed: Sequence[str], optional: Sequence[str]) -> list[str]:
+    """The columns to read; InputError when a needed one is not there, or there twice."""
+    missing = [name for name in needed if name not in found and name not in optional]
+    if missing:
+        shown = ", ".join(repr(name[:40]) for name in found[:20]) + (", ..." if len(found) > 20 else "")
+        plural, those = ("s", "they are") if len(missing) > 1 else ("", "it is")
+        guess = _guess(missing[0], found)
+        raise InputError(
+            f"{source} has no column{plural} {', '.join(map(repr, missing))}, and {those} needed. "
+            f"Found: {shown or 'none'}.{guess}"
+        )
+    for name in needed:
+        if found.count(name) > 1:
+            raise InputError(f"{source} has {found.count(name)} columns named {name!r}. Expected one.")
+    wanted = [name for name in needed if name in found]
+    if not wanted:
+        raise InputError(f"{source} has none of the columns {', '.join(needed)}.")
+    return wanted

@@ -1,0 +1,43 @@
+"""Data frames, as a task's own sources yield them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from components.reading.batch import ROWS, Batch, find_columns
+from components.reading.json_lines import as_array
+
+
+def read_frames(
+    frames: Iterable[pd.DataFrame], source: str, needed: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[Batch]:
+    row = 1
+    for frame in frames:
+        wanted = find_columns(source, [str(name) for name in frame.columns], needed, optional)
+        for start in range(0, len(frame), ROWS):
+            piece = frame.iloc[start : start + ROWS]
+            columns = {name: _column(piece[name]) for name in wanted}
+            yield Batch(columns=columns, numbers=np.arange(row, row + len(piece)), source=source)
+            row += len(piece)
+
+
+def _column(values: pd.Series[Any]) -> pa.Array:
+    try:
+        array = pa.Array.from_pandas(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        array = as_array([_plain(value) for value in values])
+    return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
+
+
+def _plain(value: Any) -> Any:
+    """Images may come as arrays of pixels."""
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if value is None or value is pd.NA or value != value else value

@@ -1,0 +1,223 @@
+"""Which files a glob names, what format each is in, and what is wrong when one cannot be read."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import fsspec
+
+from components.examples.tfrecord import begins_record
+from components.reading.batch import Batch
+from components.reading.csv_file import read_csv
+from components.reading.json_lines import read_json_lines
+from components.reading.parquet import read_parquet
+from components.reading.tfrecord_file import read_tfrecord
+from tasks import InputError, Split
+
+Reader = Callable[[BinaryIO, str, Sequence[str], Sequence[str]], Iterator[Batch]]
+READERS: dict[str, Reader] = {
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".json": read_json_lines,
+    ".parquet": read_parquet,
+    ".pq": read_parquet,
+    ".tfrecord": read_tfrecord,
+    ".tfrecords": read_tfrecord,
+}
+NO_MORE: Mapping[str, Reader] = {}
+GZIP, PARQUET, ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
+PICTURE = (b"\x89PNG", b"\xff\xd8\xff")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilePart:
+    """One of the user's files; as `tasks.Part`, but ingest reads it itself."""
+
+    name: str
+    version: str = ""
+    split: Split | None = None
+
+
+def file_parts(pattern: str) -> list[FilePart]:
+    """The files that a path or glob names, in order, each with a version that changes with its content."""
+    return [FilePart(name=path, version=_version(path)) for path in file_names(pattern)]
+
+
+def file_names(pattern: str, also: Mapping[str, Reader] = NO_MORE) -> list[str]:
+    """The files that a path or glob names, in order, each with the ending of a known format or of one in `also`."""
+    paths = _matches(pattern)
+    for path in paths:
+        _reader(path, also)
+    return paths
+
+
+def read_file(
+    path: str, needed: Sequence[str], optional: Sequence[str] = (), also: Mapping[str, Reader] = NO_MORE
+) -> Iterator[Batch]:
+    """The raw rows of one file: the `needed` columns, of which only those not `optional` must be there."""
+    reader = _reader(path, also)
+    with _readable(path), _open(path) as file:
+        before = _state(path)
+        yield from reader(_plain(file, path, reader), path, needed, optional)
+        if _state(path) != before:
+            raise RuntimeError(f"{path} was changed while it was read. Run again when it is complete.")
+
+
+def read_stream(
+    stream: BinaryIO, needed: Sequence[str], optional: Sequence[str] = (), also: Mapping[str, Reader] = NO_MORE
+) -> Iterator[Batch]:
+    """The raw rows of standard input; the format is told by how it begins."""
+    source = "standard input"
+    with _readable(source):
+        buffered = _buffered(stream)
+        if buffered.peek(2)[:2] == GZIP:
+            buffered = _buffered(gzip.GzipFile(fileobj=buffered))
+        start = buffered.peek(4096)
+        if start[:4] == PARQUET:
+            yield from read_parquet(io.BytesIO(buffered.read()), source, needed, optional)
+        else:
+            yield from _told(start, needed, also)(buffered, source, needed, optional)
+
+
+def _told(start: bytes, needed: Sequence[str], also: Mapping[str, Reader]) -> Reader:
+    """The reader for what begins so."""
+    if ".png" in also and start.startswith(PICTURE):
+        return also[".png"]
+    if begins_record(start):
+        return read_tfrecord
+    line = start.lstrip(b"\xef\xbb\xbf \r\n").partition(b"\n")[0]
+    if line[:1] == b"{" and (".txt" not in also or line[1:].lstrip()[:1] in (b'"', b"}")):
+        return read_json_lines
+    names = {name.strip(' "\r') for name in re.split("[,;\t|]", line.decode("utf-8", errors="replace"))}
+    return also[".txt"] if ".txt" in also and not names & set(needed) else read_csv
+
+
+def _matches(pattern: str) -> list[str]:
+    with _readable(pattern):
+        if _remote(pattern):
+            system, path = fsspec.core.url_to_fs(pattern)
+        else:
+            system, path = fsspec.filesystem("file"), str(Path(pattern.removeprefix("file://")).expanduser())
+        wild = bool(set("*?[") & set(path))
+        if system.isfile(path):
+            return [pattern if _remote(pattern) else path]
+        if not wild and system.isdir(path):
+            raise InputError(f"{pattern} is a directory. Expected files: a glob such as '{pattern.rstrip('/')}/*.csv'.")
+        found = system.glob(path, detail=True) if wild else {}
+        names = sorted(name for name, about in found.items() if about["type"] == "file")
+        if not names:
+            raise InputError(f"No file matches {pattern!r}." if wild else f"There is no file {pattern!r}.")
+        if _remote(pattern):
+            return [system.unstrip_protocol(name) for name in names]
+        # Files are named as the user named them: relative if the glob was.
+        return names if Path(path).is_absolute() else [os.path.relpath(name) for name in names]
+
+
+def _remote(path: str) -> bool:
+    return "://" in path and not path.startswith("file://")
+
+
+def _reader(path: str, also: Mapping[str, Reader] = NO_MORE) -> Reader:
+    name = path.lower().removesuffix(".gz")
+    known = {**READERS, **also}
+    for ending, reader in known.items():
+        if name.endswith(ending) and not (reader is read_parquet and path.lower().endswith(".gz")):
+            return reader
+    raise InputError(
+        f"{path} has an ending that says no known format. Expected one of {', '.join(known)}, or one of them and .gz."
+    )
+
+
+def _open(path: str) -> BinaryIO:
+    if not _remote(path):
+        return Path(path).open("rb")
+    file: BinaryIO = fsspec.open(path, "rb").open()
+    return file
+
+
+def _plain(file: BinaryIO, path: str, reader: Reader) -> BinaryIO:
+    """The file behind its compression; InputError if it is empty or plainly of another format than its ending says."""
+    start = file.read(4)
+    file.seek(0)
+    if not start:
+        raise InputError(f"{path} is empty.")
+    if start == PARQUET and reader is not read_parquet:
+        raise InputError(f"{path} is a Parquet file, which its ending does not say. Expected the ending .parquet.")
+    if start != PARQUET and reader is read_parquet:
+        raise InputError(f"{path} is not a Parquet file, though its ending says so.")
+    if start == ZIP:
+        raise InputError(
+            f"{path} is a zip archive or a spreadsheet. Expected what its ending says: unpack or export it."
+        )
+    if start[:2] == GZIP:
+        return _buffered(gzip.GzipFile(fileobj=file))
+    return file
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """Errors of file systems and compression as sentences."""
+    try:
+        yield
+    except (InputError, RuntimeError):
+        raise
+    except ImportError as error:
+        raise InputError(f"{path} cannot be read without a package that is not installed: {error}.") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path} is damaged or cut off: {error}.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        if _remote(path):
+            raise InputError(f"{path} cannot be read: {error}.") from error
+        raise
+    except Exception as error:  # drivers have exceptions of their own: no credentials, no connection
+        if _remote(path):
+            raise RuntimeError(f"{path} cannot be read: {error}.") from error
+        raise
+
+
+def _buffered(stream: Any) -> io.BufferedReader:
+    return io.BufferedReader(stream, 1 << 20)
+
+
+def _version(path: str) -> str:
+    """The content's hash for a local file; what the store says of it for a remote one."""
+    with _readable(path):
+        if not _remote(path):
+            with Path(path).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        system, inside = fsspec.core.url_to_fs(path)
+        return _of_web(system, inside) if path.startswith(("http://", "https://")) else str(system.ukey(inside))
+
+
+def _of_web(system: Any, url: str) -> str:
+    """fsspec takes what a web server has for unchanging; most servers tell, and else the content does."""
+    about = system.info(url)
+    told = {name: about[name] for name in ("ETag", "Content-MD5", "Digest", "Last-Modified") if name in about}
+    if told:
+        return hashlib.sha256(repr((about.get("size"), sorted(told.items()))).encode()).hexdigest()
+    content = hashlib.sha256()
+    with system.open(url, "rb") as file:
+        while piece := file.read(1 << 20):
+            content.update(piece)
+    return content.hexdigest()
+
+
+def _state(path: str) -> Any:
+    if _remote(path):
+        return None
+    status = Path(path).stat()
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,199 @@
+"""Rehearse: the exported model in a clean process, as a server would have it, asked the plain and the awkward.
+
+What comes of it is a document, as the blessing is: the pusher wants it, for this very model, and passed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import tasks
+from components.progress import say
+from components.rehearse import clean_process
+from components.rehearse.requests import SINGLE, THOUSAND, Questions, prepared
+from components.serving.output_names import CLOSE, WARMUP, main_output
+from components.storage import atomic_files
+from tasks import Task
+
+SECONDS = 900
+DOCUMENT = "rehearsal.json"
+SIGNATURES = ("serving_default", "features")
+
+
+class Rehearsed(NamedTuple):
+    passed: bool
+    reasons: list[str]
+
+
+def run(*, task: str, model: str, examples: str, predictions: str, rehearsal: str) -> Rehearsed:
+    """Write rehearsal.json and, if the model has answered, the warm-up requests into the directory `rehearsal`."""
+    served, folder = Path(model).absolute() / "serving", Path(rehearsal).absolute()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    document = tried(tasks.get(task), task, served, examples, Path(predictions), folder)
+    atomic_files.write_json(folder / DOCUMENT, document)
+    return Rehearsed(document["passed"], document["reasons"])
+
+
+def tried(task: Task, name: str, served: Path, examples: str, predictions: Path, folder: Path) -> dict[str, Any]:
+    """Ask the model, and say what came of it."""
+    say("starting a clean process")
+    with _started(served, folder) as process:
+        try:
+            questions = prepared(task, name, examples)
+            expected = predicted(predictions, questions.ids)
+            say("asking the exported model")
+            answers = _answers(process, questions, folder)
+        finally:
+            process.kill()
+    reasons = problems(task, answers, expected)
+    return {
+        "passed": not reasons,
+        "loaded": answers["loaded"],
+        "reasons": reasons,
+        "task": name,
+        "model_sha256": atomic_files.tree_hash(served),
+        "rows": len(questions.rows),
+        "cases": list(questions.cases),
+        "largest_difference": difference(task, answers, expected),
+        "predictions": fingerprint(predictions),
+        **{name: answers.get(name, {}) for name in ("latency", "memory", "seconds")},
+    }
+
+
+def _started(served: Path, folder: Path) -> subprocess.Popen[bytes]:
+    """Python without our path, our environment or our modules; it loads TensorFlow while questions are prepared."""
+    command = [sys.executable, "-I", str(Path(clean_process.__file__)), str(served), str(_answers_path(folder))]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.Popen(
+        [*command, str(folder / WARMUP)],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        env={"TF_CPP_MIN_LOG_LEVEL": "2", **environment},
+    )
+
+
+def _answers(process: subprocess.Popen[bytes], questions: Questions, folder: Path) -> dict[str, Any]:
+    path = _answers_path(folder)
+    try:
+        _, said = process.communicate(pickle.dumps(questions.document), timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return {"loaded": True, "cases": {}, "error": f"it had not answered after {SECONDS} seconds"}
+    sys.stderr.write(said.decode(errors="replace"))
+    if process.returncode or not path.exists():
+        last = (said.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+        path.unlink(missing_ok=True)
+        return {"loaded": False, "cases": {}, "error": f"its process ended with status {process.returncode}: {last}"}
+    found: dict[str, Any] = pickle.loads(path.read_bytes())
+    path.unlink()
+    return found
+
+
+def _answers_path(folder: Path) -> Path:
+    return folder / "answers.pickle"
+
+
+def predicted(path: Path, ids: list[int]) -> dict[str, np.ndarray]:
+    """What the evaluation got for these first rows of the test split, by the name of the output."""
+    names = [name for name in pq.read_schema(path).names if name == "row" or name.startswith("prediction")]
+    table = pq.read_table(path, columns=names).slice(0, len(ids)).combine_chunks()
+    if table.column("row").to_pylist() != ids:
+        raise RuntimeError(
+            f"{path} does not begin with the test split's first rows, so the answers cannot be compared. "
+            "Expected both to be of one run."
+        )
+    plain = {name: _plain(pa.concat_arrays(table.column(name).chunks)) for name in names if name != "row"}
+    return {name.removeprefix("prediction_"): values for name, values in plain.items()}
+
+
+def problems(task: Task, answers: Mapping[str, Any], expected: Mapping[str, np.ndarray]) -> list[str]:
+    """Why the model cannot be served."""
+    if not answers["loaded"]:
+        return [f"Plain TensorFlow cannot load the exported model: {answers['error']}."]
+    if answers.get("error"):
+        return [f"The exported model could not be tried out in a clean process: {answers['error']}."]
+    found = [*_strangers(answers), *_not_as_evaluated(task, answers, expected)]
+    for title, case in answers["cases"].items():
+        found.extend(_awkward(title, case))
+    return found
+
+
+def _strangers(answers: Mapping[str, Any]) -> Iterator[str]:
+    if answers["ours"]:
+        yield f"Loading the exported model imported {', '.join(answers['ours'])}, which no server has."
+
+
+def _not_as_evaluated(task: Task, answers: Mapping[str, Any], expected: Mapping[str, np.ndarray]) -> Iterator[str]:
+    for title, signature, received, wanted in _pairs(task, answers, expected):
+        if received.shape != wanted.shape or not np.allclose(received, wanted, rtol=CLOSE, atol=CLOSE, equal_nan=True):
+            same = received.shape == wanted.shape
+            how = f"a difference of {np.abs(received - wanted).max():g}" if same else f"the shape {received.shape}"
+            yield (
+                f"The signature {signature}, asked {title}, does not answer as in the evaluation. "
+                f"Expected equal predictions to {CLOSE:g}. Received: {how}."
+            )
+
+
+def difference(task: Task, answers: Mapping[str, Any], expected: Mapping[str, np.ndarray]) -> float | None:
+    """The largest between any answer to a real row and the evaluation's prediction for it."""
+    found = [np.abs(got - want).max() for *_, got, want in _pairs(task, answers, expected) if got.shape == want.shape]
+    return float(max(found)) if found else None
+
+
+def _pairs(
+    task: Task, answers: Mapping[str, Any], expected: Mapping[str, np.ndarray]
+) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+    """Title, signature, answers and predictions of the cases that are real rows."""
+    for title in (SINGLE, THOUSAND):
+        case = answers["cases"].get(title, {"error": "not asked"})
+        for signature in () if case["error"] else SIGNATURES:
+            for output, wanted in expected.items():
+                name = main_output(task) if output == "prediction" else output
+                received = np.concatenate(case[signature][name])
+                yield title, signature, received, np.resize(wanted, (len(received), *wanted.shape[1:]))
+
+
+def _awkward(title: str, case: Mapping[str, Any]) -> Iterator[str]:
+    """No errors, finite numbers, and the same from both signatures."""
+    if case["error"]:
+        yield f"Asked {title}, the exported model fails: {case['error']}."
+        return
+    by_example, by_name = ({name: np.concatenate(v) for name, v in case[s].items()} for s in SIGNATURES)
+    for name, values in by_example.items():
+        if values.dtype.kind != "f":
+            continue
+        if not np.isfinite(values).all():
+            worst = values[~np.isfinite(values)][0]
+            yield f"Asked {title}, the exported model's {name} is no finite number: {worst:g}."
+        elif not np.allclose(values, by_name[name], rtol=CLOSE, atol=CLOSE):
+            yield f"Asked {title}, the two signatures answer differently: {name} {values.flat[0]:g} by serving_default."
+
+
+def fingerprint(path: Path) -> dict[str, Any]:
+    """The hash of the model's own predictions, row by row, by which another run is compared with this one."""
+    file, total = pq.ParquetFile(path), hashlib.sha256()
+    names = [name for name in file.schema_arrow.names if name in ("row", "label") or name.startswith("prediction")]
+    for batch in file.iter_batches(columns=names):
+        for name, column in zip(names, batch.columns, strict=True):
+            total.update(name.encode() + _plain(column).tobytes())
+    return {"rows": file.metadata.num_rows, "sha256": total.hexdigest()}
+
+
+def _plain(column: pa.Array) -> np.ndarray:
+    """One number a row, or a row of numbers."""
+    if pa.types.is_fixed_size_list(column.type):
+        return np.asarray(column.flatten()).reshape(len(column), column.type.list_size)
+    return column.to_numpy(zero_copy_only=False)

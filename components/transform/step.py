@@ -1,0 +1,96 @@
+"""Preprocessing: analyse the train split with tf.Transform and keep the graph that training and serving share."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_transform.impl_helper import analyze_in_place
+
+import tasks
+from components import settings as settings_
+from components.examples.parse import tensor_spec
+from components.progress import say
+from components.storage import urls
+from components.transform.beam_analysis import Preprocess, analyse, place_of
+
+
+def run(
+    *,
+    task: str,
+    settings: dict[str, str],
+    beam_args: list[str],
+    analysis: str = "",
+    examples: str,
+    examples_uri: str = "",
+    transform_graph: str,
+    transform_graph_uri: str = "",
+) -> None:
+    definition = tasks.get(task)
+    preprocess = functools.partial(preprocessed, definition, **settings_.preprocess_settings(definition, settings))
+    if needs_analysis(definition, preprocess):
+        source = urls.reachable(examples, examples_uri, beam_args)
+        output = urls.reachable(transform_graph, transform_graph_uri, beam_args)
+        _cleared(output)
+        say("analysing the train split")
+        rows = analyse(definition, preprocess, source, output, beam_args, place_of(analysis, task, settings))
+        say(f"{rows:,} rows were read")
+    else:
+        output = transform_graph
+        _cleared(output)
+        say("no statistics needed; tracing the graph")
+        analyze_in_place(preprocess, False, *_signature(definition), output)
+    urls.write(f"{output}/settings.json", json.dumps(settings, sort_keys=True).encode())
+
+
+class Columns(dict[str, Any]):
+    """The features by name, which says what else is none."""
+
+    def __init__(self, task: tasks.Task, features: Mapping[str, Any]) -> None:
+        super().__init__(features)
+        self.label, self.known = task.label.name, [feature.name for feature in task.features]
+
+    def __missing__(self, name: object) -> Any:
+        if name == self.label:
+            raise tasks.InputError(
+                f"preprocess asks for {name!r}, which is the label and no input: a served row has none. "
+                f"Expected features only: {', '.join(self.known)}."
+            )
+        raise tasks.InputError(
+            f"preprocess asks for {name!r}, which is no feature.{tasks.nearest(str(name), self.known)}"
+        )
+
+
+def preprocessed(task: tasks.Task, features: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    """What the task's preprocess makes of the features; InputError if that is no dict of tensors."""
+    made = task.preprocess(Columns(task, features), **settings)
+    if not isinstance(made, dict) or not made or any(value is None for value in made.values()):
+        raise tasks.InputError(
+            f"preprocess must return its tensors by name. Expected a dict such as {{'features': tensor}}. "
+            f"Received: {made!r}."
+        )
+    return made
+
+
+def needs_analysis(task: tasks.Task, preprocess: Preprocess) -> bool:
+    _, types = _signature(task)
+    return bool(tft.get_analyze_input_columns(preprocess, types))
+
+
+def _cleared(output: str) -> None:
+    urls.clear(output)
+    if not urls.is_url(output):
+        Path(output).mkdir(parents=True)
+
+
+def _signature(task: tasks.Task) -> tuple[dict[str, tf.io.FixedLenFeature], dict[str, tf.TensorSpec]]:
+    dtypes = {feature.name: tensor_spec(feature)[0] for feature in task.features}
+    return (
+        {name: tf.io.FixedLenFeature([], dtype) for name, dtype in dtypes.items()},
+        {name: tf.TensorSpec([None], dtype) for name, dtype in dtypes.items()},
+    )

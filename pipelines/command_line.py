@@ -1,0 +1,220 @@
+"""The words and options of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from pipelines.kubeflow import command_options as cluster
+
+ABOUT = """From raw data to a served Keras model: ingest, validate, transform, train, evaluate, push.
+Only a model that clears its task's gate is pushed."""
+START = """examples:
+  sluice tasks                                what can be learned
+  sluice run auto_mpg                         the whole pipeline, on the task's own small sample
+  sluice predict auto_mpg cars.csv            ask the model that was pushed
+
+exit status: 0 done and pushed, or nothing to do; 1 a step failed; 2 the command or its input is wrong;
+3 the gate rejected the model; 130 interrupted"""
+PREDICT = """sluice predict auto_mpg cars.csv > predictions.jsonl
+  sluice predict auto_mpg 'day=*/cars.parquet' -o predictions.parquet
+  sluice predict fashion_mnist shirt.png shoes/*.png
+  sluice predict imdb_padded reviews.txt
+  echo 'A wonderful film' | sluice predict imdb_padded
+
+Answers come in the order of the rows. A row that cannot be answered has an "error" in its place, and the exit status
+is 1 then. With pictures, a glob or more than one FILE each answer names its "file"."""
+
+
+class _Command(argparse.ArgumentParser):
+    """Files may stand behind options too, where argparse by itself takes each for one word too many."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        given, rest = super().parse_known_args(args, namespace)
+        if "files" in given and not any(word.startswith("-") and word != "-" for word in rest):
+            given.files, rest = [*given.files, *rest], []
+        return given, rest
+
+
+class _Once(argparse.Action):
+    """Of two values argparse by itself takes the last, without a word."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+        if getattr(namespace, self.dest) != self.default:
+            parser.error(f"{option} was given twice; expected it once, with a glob such as 'days/*.csv' for many files")
+        setattr(namespace, self.dest, values)
+
+
+class _Commands:
+    """Adds commands to a parser, each with an example in its help."""
+
+    def __init__(self, root: argparse.ArgumentParser) -> None:
+        self.group = root.add_subparsers(metavar="COMMAND", required=True, parser_class=_Command)
+
+    def add(self, name: str, module: str, about: str, example: str, **defaults: Any) -> argparse.ArgumentParser:
+        parser = self.group.add_parser(
+            name,
+            help=about[0].lower() + about[1:],
+            description=about[0].upper() + about[1:] + ".",
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.set_defaults(module=module, **defaults)
+        return parser
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(
+        prog="sluice", description=ABOUT, epilog=START, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = _Commands(root)
+    _json(commands.add("tasks", "tasks", "list every task, its models, sources and gate", "sluice tasks"))
+    _run(commands)
+    _looking_back(commands)
+    _serving(commands)
+    _runs_and_serving(commands.add("doctor", "doctor", "check this machine and say what to do", "sluice doctor"))
+    cluster.add_commands(commands.add, _data_and_settings)
+    return root
+
+
+def _run(commands: _Commands) -> None:
+    example = "sluice run auto_mpg --data real --set train.epochs=50"
+    run = commands.add("run", "run", "run the pipeline of a task on this machine", example)
+    run.add_argument("task", metavar="TASK")
+    run.add_argument("--model", default="", help="one of the task's models; default: its first")
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and shuffling; default: 0")
+    _data_and_settings(run)
+    run.add_argument("--warm-start", action="store_true", help="begin with the serving model's weights, where they fit")
+    run.add_argument("--no-cache", action="store_true", help="run every step, whatever is kept from earlier runs")
+    run.add_argument("--dry-run", action="store_true", help="show which steps would run, and why; run none")
+    run.add_argument("--no-push", action="store_true", help="train and judge the model, but push nothing")
+    run.add_argument("--keep", type=int, default=0, metavar="N", help="so many versions stay served; default: 0, all")
+    run.add_argument("--force", default=None, metavar="REASON", help="push past the gate; the reason is kept")
+    _runs_and_serving(run)
+    _json(run)
+
+    sweep = commands.add(
+        "sweep", "sweep", "train and judge a model for each combination of settings; push none",
+        "sluice sweep california_housing --grid model=mlp,wide_deep --grid train.learning_rate=0.001,0.01",
+    )  # fmt: skip
+    sweep.add_argument("task", metavar="TASK")
+    sweep.add_argument(
+        "--grid", action="append", default=[], metavar="KEY=V1,V2,...", required=True,
+        help="the values of one setting: model, seed, train.*, model.* or preprocess.*; may be repeated",
+    )  # fmt: skip
+    sweep.add_argument("--jobs", type=int, default=1, metavar="N", help="so many runs at a time; default: 1")
+    _data_and_settings(sweep)
+    _runs_and_serving(sweep)
+    _json(sweep)
+
+
+def _data_and_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data", action=_Once, default="sample", metavar="SRC", help="sample (default), real, or a glob of files"
+    )
+    command.add_argument("--data-dir", default="", metavar="DIR", help="where the real data's files lie")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+        help="change a setting: train.*, model.* or preprocess.*; may be repeated",
+    )  # fmt: skip
+    command.add_argument(
+        "--beam", action="append", default=[], metavar="ARG", help="an option for Apache Beam; may be repeated"
+    )
+
+
+def _looking_back(commands: _Commands) -> None:
+    runs = commands.add("runs", "history", "list the runs", "sluice runs auto_mpg", view="runs")
+    runs.add_argument("task", metavar="TASK", nargs="?", default="")
+    show = commands.add(
+        "show", "history", "show a run's essentials, or a pushed version's", "sluice show auto_mpg-3", view="show"
+    )
+    show.add_argument("run", metavar="RUN", help="a run's name, or the directory of a version: serving/auto_mpg/3")
+    reproduce = commands.add(
+        "reproduce",
+        "reproduce",
+        "run a run again, without cache, and compare every number",
+        "sluice reproduce auto_mpg-3",
+    )
+    reproduce.add_argument("run", metavar="RUN", help="as for show; what is pushed goes into the new run's directory")
+    compare = commands.add(
+        "compare", "history", "compare runs side by side", "sluice compare auto_mpg-3 auto_mpg-4", view="compare"
+    )
+    compare.add_argument("compared", metavar="RUN", nargs="+")
+    clean = commands.add(
+        "clean", "clean", "remove older runs, and what no run that stays needs", "sluice clean auto_mpg --keep 20"
+    )
+    clean.add_argument("task", metavar="TASK", nargs="?", default="", help="default: every task's")
+    clean.add_argument("--keep", type=int, required=True, metavar="N", help="so many runs of each task stay")
+    clean.add_argument("--dry-run", action="store_true", help="say what would be removed; remove nothing")
+    for command in (runs, show, compare, reproduce, clean):
+        _place(command, "runs")
+        _json(command)
+
+
+def _serving(commands: _Commands) -> None:
+    predict = commands.add("predict", "serving", "answer raw rows with the pushed model, a JSON line for each", PREDICT)
+    predict.add_argument("task", metavar="TASK")
+    predict.add_argument(
+        "files", metavar="FILE", nargs="*",
+        help="CSV, JSON lines, Parquet or TFRecord of the raw features, or a glob; - for stdin (default). For a task "
+        "of pictures also PNG or JPEG files, or a directory of them; for a task of texts .txt, a text a line",
+    )  # fmt: skip
+    predict.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write to FILE.jsonl or FILE.parquet instead of stdout; whole or not at all",
+    )
+    predict.add_argument("--version", type=int, default=None, metavar="N", help="default: the newest")
+    versions = commands.add(
+        "versions", "versions", "list the versions of a task's model", "sluice versions auto_mpg", action="versions"
+    )
+    versions.add_argument("task", metavar="TASK")
+    _json(versions)
+    rollback = commands.add(
+        "rollback",
+        "versions",
+        "make an older version the newest again",
+        "sluice rollback auto_mpg 2",
+        action="rollback",
+    )
+    rollback.add_argument("task", metavar="TASK")
+    rollback.add_argument("version", metavar="VERSION", type=int)
+    release = commands.add(
+        "release", "versions", "let retraining push again after a rollback", "sluice release auto_mpg", action="release"
+    )
+    release.add_argument("task", metavar="TASK")
+    for command in (predict, versions, rollback, release):
+        _place(command, "serving")
+
+
+def _runs_and_serving(command: argparse.ArgumentParser) -> None:
+    for name in ("runs", "serving"):
+        _place(command, name)
+
+
+def _place(command: argparse.ArgumentParser, name: str) -> None:
+    home = Path(os.environ.get("SLUICE_HOME") or ".")
+    what = {"runs": "where runs are kept", "serving": "the directory that is served"}[name]
+    command.add_argument(
+        f"--{name}", type=_local if name == "runs" else _absolute, default=_absolute(str(home / name)), metavar="DIR",
+        help=f"{what}; default: ./{name}, or $SLUICE_HOME/{name}", dest=f"{name}_dir",
+    )  # fmt: skip
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON value instead of text")
+
+
+def _local(text: str) -> Path:
+    """Runs are locked, renamed and linked, which object stores do not know."""
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"runs are kept on this machine: expected a directory, received {text!r}")
+    return Path(text).expanduser().absolute()
+
+
+def _absolute(text: str) -> Path | str:
+    """Steps run in directories of their own, so no path may depend on this one's."""
+    return text if "://" in text else Path(text).expanduser().absolute()

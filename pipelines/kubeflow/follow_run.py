@@ -1,0 +1,112 @@
+"""Following a run on the cluster to its end, step by step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.kubeflow.client import Cluster
+from pipelines.kubeflow.error_messages import Unreachable
+from pipelines.kubeflow.step_resources import TITLES
+from tasks import InputError
+
+DONE, FAILED, WRONG_INPUT, REJECTED = 0, 1, 2, 3
+ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
+PATIENCE = 600.0
+LEAST = 0.1
+# So often is asked again when the backend refuses: a token may be about to be renewed.
+AGAIN = 5
+CONCLUDE = "conclude"
+OWN = {title: name for name, title in TITLES.items()}
+
+
+@dataclass
+class Seen:
+    """How far a run has come."""
+
+    state: str = "PENDING"
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def nothing_new(self) -> bool:
+        """The first step was the last."""
+        return self.state == "SUCCEEDED" and [*self.steps] == ["resolve"]
+
+    @property
+    def status(self) -> int:
+        """The exit status that a local run would have."""
+        failed = [name for name, step in self.steps.items() if step["status"] == "failed"]
+        if self.state == "SUCCEEDED":
+            return DONE
+        if failed == [CONCLUDE]:
+            return REJECTED
+        return WRONG_INPUT if failed == ["resolve"] else FAILED
+
+
+def follow(cluster: Cluster, run_id: str, names: Iterable[str], say: Callable[[str], None], every: float = 5.0) -> Seen:
+    """Wait for the end. The backend may be away for a while; the run does not need us."""
+    names, before = list(names), Seen()
+    while True:
+        now = seen(_asked(cluster, run_id, every), names)
+        for name, step in now.steps.items():
+            if step != before.steps.get(name) and (line := _line(name, step, before.steps.get(name))):
+                say(line)
+        if now.state in ENDED:
+            return now
+        before = now
+        time.sleep(every)
+
+
+def check_every(seconds: float) -> None:
+    if not (math.isfinite(seconds) and seconds >= LEAST):
+        raise InputError(f"--every takes a number of seconds, {LEAST} or more. Received: {seconds}.")
+
+
+def _asked(cluster: Cluster, run_id: str, every: float) -> Any:
+    """The run as it is now. What the backend refuses while we wait is no wrong input: it had taken the same before."""
+    since, refusals = time.monotonic(), 0
+    while True:
+        try:
+            with cluster.spoken("asking for the run"):
+                return cluster.client.get_run(run_id)
+        except (Unreachable, InputError) as error:
+            refusals += isinstance(error, InputError)
+            if refusals > AGAIN or time.monotonic() - since > PATIENCE:
+                raise RuntimeError(f"{error} The run goes on without us: {cluster.run_url(run_id)}") from None
+        time.sleep(every)
+
+
+def seen(run: Any, names: Iterable[str]) -> Seen:
+    """The states of our steps among all that the backend lists: drivers, groups and retries too."""
+    details = list((run.run_details and run.run_details.task_details) or [])
+    # Argo's nodes have the steps' own names; backends that keep tasks themselves show the display names.
+    by_name = {OWN.get(detail.display_name, detail.display_name): detail for detail in details}
+    by_id = {key: detail for detail in details for key in (detail.task_id, detail.pod_name) if key}
+    found = {name: _step(name, by_name[name], by_id) for name in names if name in by_name}
+    return Seen(run.state or "PENDING", {name: step for name, step in found.items() if step})
+
+
+def _step(name: str, detail: Any, by_id: Mapping[str, Any]) -> dict[str, Any]:
+    state = detail.state or "PENDING"
+    seconds = 0.0
+    if detail.start_time and detail.end_time and state in ENDED:
+        seconds = max(0.0, (detail.end_time - detail.start_time).total_seconds())
+    below = [by_id.get(child.task_id) or by_id.get(child.pod_name) for child in detail.child_tasks or []]
+    # The executor of a step whose outputs the cache has is skipped.
+    cached = state == "SUCCEEDED" and any(child is not None and child.state == "SKIPPED" for child in below)
+    status = "cached" if cached else {"SUCCEEDED": "ran", "FAILED": "failed", "RUNNING": "running"}.get(state, "")
+    return {"name": name, "status": status, "seconds": seconds} if status else {}
+
+
+def _line(name: str, step: dict[str, Any], before: dict[str, Any] | None) -> str:
+    match step["status"]:
+        case "running":
+            return "" if before else f"{name}: started"
+        case "cached":
+            return f"{name}: cached"
+        case "failed":
+            return f"{name}: failed after {step['seconds']:.0f} s"
+    return f"{name}: done in {step['seconds']:.0f} s"

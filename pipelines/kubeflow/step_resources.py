@@ -1,0 +1,128 @@
+"""The pipeline with a place for each step: image, room, retries, and what kfp-kubernetes adds."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pipelines._kfp import without_client
+from pipelines.kubeflow import cpu_and_memory
+from pipelines.kubeflow.profile import Profile, shows_names, toleration, volume
+from tasks import InputError, nearest
+
+TRAINER = "train"
+# Requests and limits of CPU and memory. A step that is not named here gets the last.
+ROOM = {
+    "resolve": ("250m", "1", "1Gi", "2Gi"),
+    "ingest": ("1", "4", "2Gi", "8Gi"),
+    "validate": ("250m", "1", "1Gi", "2Gi"),
+    "transform": ("1", "4", "4Gi", "16Gi"),
+    "train": ("2", "8", "4Gi", "16Gi"),
+    "evaluate": ("1", "4", "4Gi", "16Gi"),
+    "push": ("250m", "1", "1Gi", "2Gi"),
+    "conclude": ("100m", "500m", "128Mi", "512Mi"),
+    "": ("1", "2", "2Gi", "8Gi"),
+}
+TITLES = {
+    "resolve": "Resolve data and champion",
+    "ingest": "Ingest rows",
+    "validate": "Validate data",
+    "transform": "Analyse for preprocessing",
+    "train": "Train",
+    "evaluate": "Evaluate and judge",
+    "rehearse": "Rehearse serving",
+    "push": "Push what was blessed",
+    "conclude": "Conclude",
+}
+# Two more attempts, half a minute and a minute later. KFP counts the hour from the first attempt's start.
+RETRIES, BACKOFF, FACTOR, WITHIN = 2, "30s", 2.0, "3600s"
+
+
+def placed(profile: Profile, *, cached: bool = True, labels: dict[str, str] | None = None, **how: bool) -> Any:
+    """The training pipeline for a cluster; how else it may be, `pipelines.training` says."""
+    named = not profile.backend or shows_names(profile.backend)
+    with without_client():
+        import kfp  # noqa: F401
+    from kfp import dsl
+    from kfp.dsl import pipeline_context
+
+    from pipelines import training
+
+    made = training.pipeline(**how)
+    pipeline = made.pipeline_func
+
+    @functools.wraps(pipeline)
+    def anywhere(*given: Any, **parameters: Any) -> Any:
+        outputs = pipeline(*given, **parameters)
+        steps = pipeline_context.Pipeline.get_default_pipeline().tasks
+        if unknown := sorted(profile.resources.keys() - steps.keys()):
+            raise InputError(f"There is no step {unknown[0]!r} to give resources to.{nearest(unknown[0], [*steps])}")
+        for name, step in steps.items():
+            _place(name, step, profile, {**profile.labels, **(labels or {})})
+            if named:
+                step.set_display_name(TITLES[name])
+            if not cached:
+                step.set_caching_options(False)
+        return outputs
+
+    return dsl.pipeline(
+        name=made.name, description=made.description, display_name="Sluice: raw data to a served model"
+    )(anywhere)
+
+
+def compiled(profile: Profile, **how: Any) -> str:
+    """The text of pipeline.yaml."""
+    pipeline = placed(profile, **how)
+    from kfp import compiler
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pipeline.yaml"
+        compiler.Compiler().compile(pipeline, str(path))
+        return path.read_text()
+
+
+def _place(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> None:
+    on_gpus = name == TRAINER and profile.gpus > 0
+    step.container_spec.image = (on_gpus and profile.gpu_image) or profile.image or step.container_spec.image
+    room = cpu_and_memory.room(profile.resources.get(name, {}), ROOM.get(name, ROOM[""]))
+    cpu_and_memory.check_shared(profile.shm if name == TRAINER else "", room["memory_limit"])
+    for key, value in room.items():
+        setter = {"cpu": "cpu_request", "memory": "memory_request"}.get(key, key)
+        getattr(step, f"set_{setter}")(value)
+    if name != "conclude":
+        step.set_retry(RETRIES, backoff_duration=BACKOFF, backoff_factor=FACTOR, backoff_max_duration=WITHIN)
+    for variable, value in profile.env.items():
+        step.set_env_variable(variable, value)
+    _on_kubernetes(name, step, profile, labels)
+    if on_gpus:
+        step.set_accelerator_type(profile.gpu_type)
+        step.set_accelerator_limit(profile.gpus)
+
+
+def _on_kubernetes(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> None:
+    from kfp import kubernetes
+
+    trainer = name == TRAINER
+    for key, value in labels.items():
+        kubernetes.add_pod_label(step, key, value)
+    for key, value in (profile.node_selector | (profile.gpu_node_selector if trainer and profile.gpus else {})).items():
+        kubernetes.add_node_selector(step, key, value)
+    for words in profile.tolerations + (profile.gpu_tolerations if trainer and profile.gpus else []):
+        kubernetes.add_toleration(step, **toleration(words))
+    for secret, keys in profile.secrets.items():
+        kubernetes.use_secret_as_env(step, secret, keys)
+    for words in profile.volumes:
+        claim, path = volume(words)
+        kubernetes.mount_pvc(step, claim, path)
+    if profile.run_as_user or profile.run_as_group:
+        kubernetes.set_security_context(
+            step, run_as_user=profile.run_as_user or None, run_as_group=profile.run_as_group or None
+        )
+    if profile.pull_policy:
+        kubernetes.set_image_pull_policy(step, profile.pull_policy)
+    if profile.pull_secrets:
+        kubernetes.set_image_pull_secrets(step, profile.pull_secrets)
+    if trainer and profile.shm:
+        kubernetes.empty_dir_mount(step, "shm", "/dev/shm", medium="Memory", size_limit=profile.shm)

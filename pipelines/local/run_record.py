@@ -1,0 +1,140 @@
+"""A run's directory: its number, and run.json, which says at any moment how far it has come."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from components.storage.atomic_files import read_json, write_json
+from tasks import InputError
+
+# A record has these from its first moment on.
+KNOWN = {"run", "task", "status", "steps", "started"}
+BLANK = {"model": "", "data": "", "started": ""}
+NUMBERED = re.compile(r"(.+)-(\d+)")
+
+
+class Record:
+    """One run's directory while the run goes on."""
+
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        self.path, self.facts = path, facts
+        self.name = path.name
+        # The system drops the lock when this process ends in whatever way: so others see that a run is over.
+        self._alive = os.open(path / ".alive", os.O_RDWR | os.O_CREAT, 0o666)
+        fcntl.flock(self._alive, fcntl.LOCK_EX)
+
+    @classmethod
+    def new(cls, runs: Path, task: str, facts: dict[str, Any]) -> Record:
+        """The next free number, also when others are looking for one at this moment."""
+        _check(runs)
+        number = 1 + max((found[1] for found in _numbered(runs) if found[0] == task), default=0)
+        while True:
+            path = runs / f"{task}-{number}"
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                number += 1
+        (path / "logs").mkdir()
+        record = cls(path, {"run": path.name, "task": task, "status": "running", **facts})
+        record.update(steps=[], started=now(), command=shlex.join(["sluice", *sys.argv[1:]]))
+        return record
+
+    def update(self, **facts: Any) -> None:
+        self.facts.update(facts)
+        write_json(self.path / "run.json", self.facts)
+
+    def step(self, name: str, **facts: Any) -> None:
+        others = [step for step in self.facts["steps"] if step["name"] != name]
+        self.update(steps=[*others, {"name": name, **facts}])
+
+    def log(self, step: str) -> Path:
+        return self.path / "logs" / f"{step}.log"
+
+    @property
+    def scratch(self) -> Path:
+        """Where workers put temporary files, so that none stay elsewhere if they are killed."""
+        return self.path / ".scratch"
+
+    def discard(self) -> None:
+        """Leave nothing of the run."""
+        shutil.rmtree(self.path)
+
+    def close(self, status: str) -> None:
+        """The run is over."""
+        if not self.path.exists():
+            os.close(self._alive)
+            return
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        with suppress(OSError):  # a full disk, which has been told already
+            self.update(status=status, ended=now())
+        (self.path / ".alive").unlink(missing_ok=True)
+        os.close(self._alive)
+
+
+def _check(runs: Path) -> None:
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        writable = os.access(runs, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise InputError(f"The runs directory {runs} cannot be made: {error.strerror}. Name another.") from error
+    if not writable:
+        raise InputError(f"The runs directory {runs} cannot be written. Name another with --runs, or change its mode.")
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A run's facts; one that says it is running but has no living process was interrupted."""
+    try:
+        facts = dict(read_json(path / "run.json"))
+    except (ValueError, TypeError):
+        facts = {}
+    if not facts.keys() >= KNOWN:
+        return {"run": path.name, "task": path.name.rpartition("-")[0], "status": "damaged", "steps": [], **BLANK}
+    if facts.get("status") == "running" and not _is_alive(path / ".alive"):
+        facts["status"] = "interrupted"
+    return facts
+
+
+def every(runs: Path, task: str = "") -> list[dict[str, Any]]:
+    """The facts of all runs, the oldest first; directories that are no runs are left out."""
+    found = []
+    for name, number in sorted(_numbered(runs)):
+        path = runs / f"{name}-{number}"
+        if (not task or name == task) and (path / "run.json").is_file():
+            found.append(load(path))
+    return sorted(found, key=lambda facts: str(facts.get("started", "")))
+
+
+def _numbered(runs: Path) -> Iterator[tuple[str, int]]:
+    for path in runs.iterdir() if runs.is_dir() else ():
+        if match := NUMBERED.fullmatch(path.name):
+            yield match[1], int(match[2])
+
+
+def _is_alive(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,203 @@
+"""Walking the graph: every step once, from the cache where its key is known, else in a worker."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from components import code
+from pipelines import _lazy
+from pipelines.compiled_graph import Graph, Step
+from pipelines.local import step_process
+from pipelines.local.cache import Cache, Entry, Lock
+from pipelines.local.cache_keys import Ingredients, changes, ingredients, modules
+from pipelines.local.progress_display import Display
+from pipelines.local.run_record import Record
+from pipelines.local.step_values import EXECUTOR_OUTPUT, Outputs, Values
+from pipelines.local.warm_server import PRELOAD, WarmServer
+
+TICK = 0.1
+
+
+class StepFailedError(Exception):
+    """A step ended without its outputs."""
+
+    def __init__(self, step: str, failure: step_process.Failure, log: Path) -> None:
+        super().__init__(f"The step {step} failed: {failure.message}")
+        self.step, self.failure, self.log = step, failure, log
+
+
+class Walk:
+    """One run of a graph."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        arguments: Mapping[str, Any],
+        record: Record,
+        *,
+        use_cache: bool = True,
+        display: Display | None = None,
+        preload: tuple[str, ...] = PRELOAD,
+        server: WarmServer | None = None,
+        ask: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.graph, self.record, self.ask = graph, record, ask
+        self.runs = record.path.parent
+        self.cache = Cache(self.runs)
+        self.values = Values(record.name, self.runs, graph.arguments(arguments))
+        self.nonce = "" if use_cache else secrets.token_hex(8)
+        self.display = display or Display()
+        self.server = server or WarmServer(record.log("warm"), preload)
+        self.shared = server is not None
+
+    def run(self) -> dict[str, Outputs]:
+        """All steps' outputs. Whatever happens, no process of ours is left afterwards."""
+        try:
+            for step in self.graph.steps:
+                if step.cached and self.serving and self.cache.check(self.made_of(step).key)[0] is None:
+                    break  # what is kept here is gone, and what it came to is served
+                self.values.outputs[step.name] = self._cached(step) if step.cached else self.uncached(step)
+            return self.values.outputs
+        finally:
+            self.display.clear()
+            if not self.shared:
+                self.server.stop()
+
+    @property
+    def serving(self) -> int:
+        """The version that a step has found to serve what this run would come to; 0 if it must be gone through with."""
+        found = [output.parameters.get("serving", 0) for output in self.values.outputs.values()]
+        wanted = bool(self.nonce) or not self.values.arguments.get("publish", True)
+        return 0 if wanted else max(found, default=0)
+
+    def uncached(self, step: Step) -> Outputs:
+        (self.record.path / step.name).mkdir()
+        outputs, seconds = self._execute(step, None)
+        self._done(step, "ran", seconds, why="runs every time")
+        return outputs
+
+    def _cached(self, step: Step) -> Outputs:
+        began = time.monotonic()
+        made_of = self.made_of(step)
+        entry, damage = self._lookup(made_of.key)
+        if entry is None:
+            with self.cache.locked(made_of.key, lambda: self._wait(step)) as lock:
+                # Whoever had the lock before may have done the work.
+                entry = None if damage else self._lookup(made_of.key)[0]
+                if entry is None:
+                    return self._compute(step, made_of, lock, damage)
+        self.cache.remember(made_of)
+        self._done(step, "cached", step_process.elapsed(began), key=entry.key, made_by=entry.run)
+        return Outputs(entry.parameters, entry.artifacts)
+
+    def made_of(self, step: Step) -> Ingredients:
+        contents = {name: artifact.content for name, artifact in self.values.artifacts(step).items()}
+        return ingredients(step, self.values.parameters(step), contents, self.nonce)
+
+    def _lookup(self, key: str) -> tuple[Entry | None, str]:
+        """The entry if it is whole; else what is wrong with it, which is told."""
+        entry, damage = self.cache.check(key)
+        if damage:
+            self.display.say(f"A kept result cannot be used: {damage}. The step runs again.")
+            self.cache.forget(key)
+        return entry, damage
+
+    def _compute(self, step: Step, made_of: Ingredients, lock: Lock, damage: str) -> Outputs:
+        if any(self._heavy(later) for later in self.graph.downstream(step.name)):
+            self.server.start()
+        why = damage or "; ".join(changes(self.cache.earlier(made_of.task, step.name), made_of)[:3])
+        resumed = self.cache.begin(made_of.key, self.record.path / step.name)
+        outputs, seconds = self._execute(step, lock, "going on where an interrupted run stopped" if resumed else "")
+        self.cache.store(
+            Entry(
+                key=made_of.key,
+                step=step.name,
+                run=self.record.name,
+                seconds=seconds,
+                parameters=outputs.parameters,
+                artifacts=outputs.artifacts,
+            )
+        )
+        self.cache.remember(made_of)
+        self._done(step, "ran", seconds, key=made_of.key, why=why)
+        return outputs
+
+    def _execute(self, step: Step, lock: Lock | None, words: str = "") -> tuple[Outputs, float]:
+        """Run the step in a worker, to its end."""
+        began = time.monotonic()
+        directory, log, heavy = self.record.path / step.name, self.record.log(step.name), self._heavy(step)
+        self.display.begin(step.name, log)
+        task = self.values.arguments.get("task")
+        reached = [*modules(step), *([f"tasks.{task}"] if task else [])]
+        job = step_process.Job(
+            function=step.function,
+            source=step.source,
+            executor_input=self.values.executor_input(step, directory),
+            log=log,
+            scratch=self.record.scratch,
+            modules=tuple(name for name in reached if code.exists(name)),
+            sources=code.sources(*reached),
+            needs=() if heavy else self._needs(step),
+        )
+        process = step_process.Worker(job, lock, self.server if heavy else None)
+        try:
+            process.start()
+            while (outcome := process.outcome(TICK)) is False:
+                self.ask()
+                self.display.tick("loading TensorFlow" if process.starting else words)
+        finally:
+            process.stop()
+        seconds = step_process.elapsed(began)
+        if isinstance(outcome, step_process.Failure):
+            self.display.end(step.name, "failed", seconds)
+            self.record.step(step.name, status="failed", seconds=seconds, why=outcome.message)
+            raise StepFailedError(step.name, outcome, log)
+        return self._outputs(step, directory), seconds
+
+    def _outputs(self, step: Step, directory: Path) -> Outputs:
+        path = directory / EXECUTOR_OUTPUT
+        written = json.loads(path.read_text())
+        path.unlink()
+        said = written.get("artifacts", {})
+        metadata = {name: said.get(name, {"artifacts": [{}]})["artifacts"][0] for name in step.output_artifacts}
+        artifacts = {
+            name: self.cache.artifact(directory / name, about.get("metadata", {})) for name, about in metadata.items()
+        }
+        return Outputs(written.get("parameterValues", {}), artifacts)
+
+    def _done(self, step: Step, status: str, seconds: float, **facts: Any) -> None:
+        self.display.end(step.name, status, seconds)
+        self.record.step(step.name, status=status, seconds=seconds, **facts)
+
+    def _wait(self, step: Step) -> None:
+        if self.display.step != step.name:
+            self.display.begin(step.name, self.record.log(step.name))
+            self.display.say(f"{step.name}: another run is doing this just now; waiting for its result")
+        self.ask()
+        self.display.tick("waiting for another run")
+        time.sleep(TICK)
+
+    @staticmethod
+    def _needs(step: Step) -> tuple[str, ...]:
+        """A Beam step is sure to use what it imports, and in threads: so no placeholders there."""
+        found = code.externals(*modules(step))
+        return tuple(sorted(_lazy.HEAVY & found)) if "apache_beam" in found else ()
+
+    @staticmethod
+    def _heavy(step: Step) -> bool:
+        return code.heavy(*modules(step))
+
+
+def publish(source: Path, target: Path) -> None:
+    """The file under a second name, or a copy of it where that cannot be."""
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -1,0 +1,190 @@
+"""The serving check: a clean process, real and awkward rows, and what is said of models that cannot be served."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from components.evaluate import predictions
+from components.rehearse import clean_process, requests
+from components.rehearse import step as rehearse
+from components.serving.export import export
+from components.serving.preprocessing import Preprocessing
+from components.transform import step as transform
+from tasks import Category, Image, Number, Text
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("rehearse")
+
+
+@pytest.fixture
+def exported(plane, plane_rows, write_examples, place: Path) -> Path:
+    """A line, as the steps before leave it."""
+    if not (place / "predictions.parquet").exists():
+        keras.utils.set_random_seed(0)
+        examples = write_examples(plane, place / "examples", {"train": plane_rows, "test": plane_rows[:9]})
+        transform.analyse(plane, plane.preprocess, examples, str(place / "graph"), [])
+        export(plane, "line", plane.models["line"].build(), Preprocessing(str(place / "graph")), place / "serving")
+        served = predictions.ServedModel(place / "serving")
+        predictions.write(plane, served, None, examples, str(place / "predictions.parquet"))
+    return place
+
+
+def tried(task: Any, place: Path, folder: Path, **places: Path) -> dict[str, Any]:
+    found = {"served": place / "serving", "predictions": place / "predictions.parquet"} | places
+    return rehearse.tried(task, "plane", found["served"], str(place / "examples"), found["predictions"], folder)
+
+
+@pytest.mark.slow
+def test_a_good_model_passes_and_leaves_its_measures_and_warm_up_requests(plane, exported, tmp_path):
+    document = tried(plane, exported, tmp_path)
+    assert (document["passed"], document["loaded"], document["reasons"]) == (True, True, [])
+    assert document["cases"] == ["one row at a time", "1,000 rows at once", "without b", "with an unseen side"]
+    assert document["largest_difference"] < 1e-5
+    assert document["rows"] == document["predictions"]["rows"] == 9
+    assert set(document["latency"]) == {1, 1000}
+    assert all(0 < found["p50_ms"] <= found["p99_ms"] for found in document["latency"].values())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tf_serving_warmup_requests"]
+    model = tf.saved_model.load(str(exported / "serving"))
+    sizes = []
+    for record in tf.data.TFRecordDataset(str(tmp_path / "tf_serving_warmup_requests")).as_numpy_iterator():
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
+        answer = model.signatures[request.model_spec.signature_name](**inputs)["prediction"]
+        sizes.append((request.model_spec.name, request.model_spec.signature_name, len(answer)))
+    both = ("serving_default", "features")
+    assert sizes == [("plane", signature, size) for signature in both for size in (1, 32)]
+
+
+@pytest.mark.slow
+@pytest.mark.slow
+def test_a_model_that_cannot_be_loaded(plane, exported, tmp_path):
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "saved_model.pb").write_text("no model")
+    document = tried(plane, exported, tmp_path, served=tmp_path / "served")
+    assert (document["passed"], document["loaded"]) == (False, False)
+    assert document["reasons"][0].startswith("Plain TensorFlow cannot load the exported model: ")
+    assert not (tmp_path / "tf_serving_warmup_requests").exists()
+
+
+class Awkward(tf.Module):
+    """Has none of the care that ours takes."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        spec = {"a": tf.float32, "b": tf.float32, "side": tf.string}
+        missing = {"a": float("nan"), "b": float("nan"), "side": ""}
+        fixed = {name: tf.io.FixedLenFeature([], dtype, missing[name]) for name, dtype in spec.items()}
+        return self.predict(**tf.io.parse_example(examples, fixed))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.float32, "a"),
+            tf.TensorSpec([None], tf.float32, "b"),
+            tf.TensorSpec([None], tf.string, "side"),
+        ]
+    )
+    def features(self, a: tf.Tensor, b: tf.Tensor, side: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"prediction": self.predict(a, b, side)["prediction"] + 1}
+
+    def predict(self, a: tf.Tensor, b: tf.Tensor, side: tf.Tensor) -> dict[str, tf.Tensor]:
+        known = tf.debugging.assert_equal(tf.strings.regex_full_match(side, "left|right"), True, "no such side")
+        with tf.control_dependencies([known]):
+            return {"prediction": a + 2 * b}
+
+
+@pytest.mark.slow
+@pytest.mark.slow
+def test_every_fault_of_a_model_is_a_reason(plane, exported, tmp_path):
+    model = Awkward()
+    signatures = {"serving_default": model.examples, "features": model.features}
+    tf.saved_model.save(model, str(tmp_path / "served"), signatures=signatures)
+    frame = pd.read_parquet(exported / "predictions.parquet").assign(prediction=lambda f: f["label"])
+    frame.to_parquet(tmp_path / "predictions.parquet")
+    places = {"served": tmp_path / "served", "predictions": tmp_path / "predictions.parquet"}
+    document = tried(plane, exported, tmp_path, **places)
+    assert (document["passed"], document["loaded"], document["largest_difference"]) == (False, True, 1.0)
+    said = "\n".join(document["reasons"])
+    assert "The signature features, asked one row at a time, does not answer as in the evaluation." in said
+    assert "Received: a difference of 1." in said
+    assert "Asked 1,000 rows at once, the two signatures answer differently" in said
+    assert "Asked without b, the exported model's prediction is no finite number: nan." in said
+    assert "Asked with an unseen side, the exported model fails: serving_default: InvalidArgumentError" in said
+
+
+def test_predictions_of_another_run_are_refused(plane, exported, tmp_path):
+    frame = pd.read_parquet(exported / "predictions.parquet")
+    frame.iloc[::-1].to_parquet(tmp_path / "predictions.parquet")
+    with pytest.raises(RuntimeError, match="Expected both to be of one run"):
+        tried(plane, exported, tmp_path, predictions=tmp_path / "predictions.parquet")
+
+
+def test_the_fingerprint_of_predictions_is_of_the_model_s_own(exported, tmp_path):
+    frame = pd.read_parquet(exported / "predictions.parquet")
+    before = rehearse.fingerprint(exported / "predictions.parquet")
+    frame.assign(champion=1.0).to_parquet(tmp_path / "beside.parquet")
+    assert rehearse.fingerprint(tmp_path / "beside.parquet") == before
+    frame.loc[3, "prediction"] = np.nextafter(frame["prediction"][3], np.float32(1e9))
+    frame.to_parquet(tmp_path / "other.parquet")
+    assert rehearse.fingerprint(tmp_path / "other.parquet")["sha256"] != before["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("feature", "values"),
+    [
+        (Category("c", (3, 7)), [("an unseen", 8)]),
+        (Category("c", ("x", "y")), [("an unseen", b"never seen before")]),
+        (Number("n"), []),
+        (Number("n", minimum=1, maximum=9), [("the least", 1.0), ("the greatest", 9.0)]),
+        (Image("i", (1, 2)), [("a black", b"\0\0"), ("a white", b"\xff\xff")]),
+    ],
+)
+def test_what_is_odd_about_a_feature(feature, values):
+    assert list(requests.odd(feature)) == values
+
+
+def test_texts_are_empty_very_long_and_foreign():
+    texts = dict(requests.odd(Text("t")))
+    assert {name: len(text) for name, text in texts.items() if name != "a foreign"} == {
+        "an empty": 0,
+        "a very long": 100_000,
+    }
+    assert "長" in texts["a foreign"].decode()
+
+
+def test_what_is_optional_is_left_out_alone_and_together(plane):
+    optional = dataclasses.replace(plane, features=(Number("a", when_missing="keep"), *plane.features[1:]))
+    row = {"a": 1.0, "b": 2.0, "side": b"left"}
+    found = dict(requests.awkward(optional, row))
+    assert found["without a"] == {"b": 2.0, "side": b"left"}
+    assert found["without anything optional"] == {"side": b"left"}
+    assert found["with an unseen side"] == {**row, "side": b"never seen before"}
+
+
+def test_rows_are_repeated_to_a_batch():
+    rows = [{"a": number} for number in range(3)]
+    assert [row["a"] for row in clean_process.repeated(rows, 5, start=2)] == [2, 0, 1, 2, 0]
+
+
+def test_the_client_is_a_program_without_our_code_and_the_step_without_tensorflow():
+    path = Path(clean_process.__file__)
+    code = f"import runpy, sys; runpy.run_path({str(path)!r}); print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"components", "tasks", "tensorflow", "numpy"} & set(said.split())
+    code = "import sys; from components import rehearse; print('tensorflow' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=path.parent.parent, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "False\n"

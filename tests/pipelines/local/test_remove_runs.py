@@ -1,0 +1,120 @@
+"""Older runs go, and with them what nobody can use any more; nothing goes that a run that stays needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from repository import ROOT, SUPPORT
+
+from pipelines.command_line import parser
+from pipelines.commands import clean
+from pipelines.local import remove_runs, run_record
+from tasks import InputError
+
+
+def facts(run: str, *made_by: str) -> dict[str, object]:
+    return {"run": run, "task": run.rpartition("-")[0], "steps": [{"made_by": name} for name in made_by]}
+
+
+FOUND = [facts("a-1"), facts("b-1"), facts("a-2", "a-1"), facts("a-3", "a-2"), facts("a-4"), facts("a-5", "a-4")]
+
+
+@pytest.mark.parametrize(
+    ("task", "keep", "go", "needed"),
+    [
+        ("", 1, ["a-1", "a-2", "a-3"], {"a-4": "a-5"}),
+        ("", 2, ["a-1", "a-2", "a-3"], {}),
+        ("", 3, [], {"a-2": "a-3", "a-1": "a-2"}),
+        ("b", 1, [], {}),
+        ("", 9, [], {}),
+    ],
+)
+def test_the_newest_stay_and_those_they_have_results_from(
+    task: str, keep: int, go: list[str], needed: dict[str, str]
+) -> None:
+    plan = remove_runs.plan(FOUND, task, keep)
+    assert (list(plan.go), plan.needed) == (go, needed)
+
+
+def small(runs: Path, *words: str) -> None:
+    """A run of a small pipeline; its results are kept."""
+    command = [sys.executable, str(SUPPORT / "small_pipeline.py"), str(runs), "rounds=1", *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SMALL_MARK": "", "SMALL_TROUBLE": ""}
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+
+
+def sluice_clean(runs: Path, *words: str) -> int:
+    return clean.main(parser().parse_args(["clean", "--runs", str(runs), *words]))
+
+
+def statuses(runs: Path) -> list[str]:
+    return [step["status"] for step in run_record.every(runs)[-1]["steps"]]
+
+
+@pytest.mark.slow
+def test_a_clean_directory_answers_as_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in ("4", "8", "12", "12"):
+        small(tmp_path, f"number={number}")
+    assert sluice_clean(tmp_path, "--keep", "1", "--dry-run") == 0
+    said = "small-1: would be removed\nsmall-2: would be removed\nsmall-3: stays, for small-4 has results from it\n"
+    assert capsys.readouterr().out == said
+    assert len(run_record.every(tmp_path)) == 4
+    assert sluice_clean(tmp_path, "--keep", "1", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["removed"], told["needed"]) == (["small-1", "small-2"], {"small-3": "small-4"})
+    assert told["freed_bytes"] > 0
+    assert sorted(path.name for path in tmp_path.glob("small-*")) == ["small-3", "small-4"]
+    left = {json.loads(path.read_text())["run"] for path in (tmp_path / ".cache").glob("*.json")}
+    assert left == {"small-3"}
+    small(tmp_path, "number=12")
+    assert statuses(tmp_path) == ["ran", "cached", "cached", "ran"]
+    small(tmp_path, "number=4")
+    assert statuses(tmp_path) == ["ran", "ran", "ran", "ran"]
+    assert (tmp_path / "small-6").is_dir()
+
+
+def test_nothing_is_removed_while_a_run_goes_on(tmp_path: Path) -> None:
+    with remove_runs.in_use(tmp_path):
+        with remove_runs.in_use(tmp_path):
+            pass  # runs do not hinder each other
+        with pytest.raises(InputError, match="A run is going on"):
+            sluice_clean(tmp_path, "--keep", "1")
+
+
+def test_what_a_killed_cleaning_left_goes_with_the_next(tmp_path: Path) -> None:
+    left = tmp_path / ".cache" / "removed-0123" / "train"
+    left.mkdir(parents=True)
+    (tmp_path / ".cache" / "key.lock").touch()
+    (tmp_path / ".cache" / "key.partial").write_text('{"path": "auto_mpg-1/train"}')
+    assert sluice_clean(tmp_path, "--keep", "1") == 0
+    assert [*(tmp_path / ".cache").iterdir()] == []
+
+
+@pytest.mark.parametrize("age", [0, 10])
+def test_analyses_that_no_run_that_stays_can_have_used_go(tmp_path: Path, age: int) -> None:
+    record = run_record.Record.new(tmp_path, "auto_mpg", {})
+    record.close("done")
+    place = tmp_path / ".cache" / "analysis" / "auto_mpg-0123"
+    place.mkdir(parents=True)
+    os.utime(place, (0, place.stat().st_mtime - age))
+    sluice_clean(tmp_path, "--keep", "1")
+    assert place.exists() == (age == 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--keep", "0"], "--keep takes a number of runs, 1 or more"),
+        (["auto_mgp", "--keep", "1"], "Did you mean 'auto_mpg'?"),
+        (["--keep", "1", "--runs", "/nowhere"], "There is no directory /nowhere"),
+    ],
+)
+def test_held_wrong(tmp_path: Path, words: list[str], said: str) -> None:
+    with pytest.raises(InputError) as error:
+        sluice_clean(tmp_path, *words)
+    assert said in str(error.value)

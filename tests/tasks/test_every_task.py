@@ -1,0 +1,74 @@
+"""Every model of every task on its sample: from rows to a pushed version that answers them as it was evaluated."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tasks
+from components.reading import read_frames
+from components.reading.check_rows import check
+
+MODELS = [(task, model) for task in tasks.names() for model in tasks.get(task).models]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Shared, so that the models of a task share its steps before training."""
+    return tmp_path_factory.mktemp("runs")
+
+
+def _sluice(*words, cwd):
+    return subprocess.run([sys.executable, "-m", "pipelines", *words], cwd=cwd, capture_output=True, text=True)
+
+
+def _raw_rows(task):
+    """The sample's rows without the label, and the id that each has in the predictions."""
+    frames, ids = [], []
+    for part in task.sample():
+        for batch, frame in zip(read_frames(part.read(), part.name, _names(task)), part.read(), strict=True):
+            frames.append(frame[[feature.name for feature in task.features]])
+            ids.append(check(task.features, None, batch).ids.view(np.int64))
+    return pd.concat(frames, ignore_index=True), np.concatenate(ids)
+
+
+def _names(task):
+    return [feature.name for feature in task.features]
+
+
+def _expected(task, predictions):
+    values = np.stack(predictions["prediction"].to_list()) if task.kind == "classes" else predictions["prediction"]
+    return np.asarray(values)
+
+
+def _received(task, answers):
+    if task.kind == "regression":
+        return np.array([answer["prediction"] for answer in answers])
+    probabilities = np.array([list(answer["probabilities"].values()) for answer in answers])
+    return probabilities if task.kind == "classes" else probabilities[:, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "model"), MODELS)
+def test_the_pushed_model_answers_raw_rows_as_it_was_evaluated(name, model, runs, tmp_path):
+    task = tasks.get(name)
+    done = _sluice("run", name, "--model", model, "--runs", str(runs), "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = json.loads(done.stdout)
+    assert run["blessed"]
+    assert run["pushed"]
+
+    frame, ids = _raw_rows(task)
+    evaluated = pd.read_parquet(runs / run["run"] / "evaluate" / "predictions").drop_duplicates("row")
+    position = {row: at for at, row in reversed(list(enumerate(ids.tolist())))}
+    asked = frame.iloc[[position[row] for row in evaluated["row"]]]
+    asked.to_parquet(tmp_path / "rows.parquet")
+    answered = _sluice("predict", name, "rows.parquet", cwd=tmp_path)
+    assert answered.returncode == 0, answered.stderr
+    answers = [json.loads(line) for line in answered.stdout.splitlines()]
+    np.testing.assert_allclose(_received(task, answers), _expected(task, evaluated), rtol=1e-4, atol=1e-5)
