@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tfx_bsl.sketches import QuantilesSketch
 
-from components.reading import Rejected
+from components.examples.rejected import Rejected
 from tasks import Category, Feature, Split
 
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")

@@ -18,6 +18,8 @@ import google_crc32c
 import numpy as np
 
 SUFFIX = ".tfrecord.gz"
+# Smaller shards are put together up to this size: gzip members in one file are read as one stream.
+FULL_BYTES = 8 << 20
 LONGEST = 1 << 30
 # What each tf.Example has beside its columns.
 ROW_ID = "_id"

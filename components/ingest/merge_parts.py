@@ -11,11 +11,9 @@ from typing import TypeVar
 import numpy as np
 
 from components.examples.statistics import SPLITS
-from components.examples.tfrecord import SUFFIX
+from components.examples.tfrecord import FULL_BYTES, SUFFIX
 from components.ingest.worker import SUMMARY, Schema, Summary
 
-# Smaller shards are put together up to this size: gzip members in one file are read as one stream.
-JOINED_BYTES = 8 << 20
 # Row ids are compared so many at a time.
 IDS = 4_000_000
 Shard = TypeVar("Shard", Path, str)
@@ -103,10 +101,10 @@ def _move(found: Sequence[Path], target: Path, stem: str, suffix: str) -> None:
 def groups(found: Sequence[Shard], size_of: Callable[[Shard], int]) -> list[list[Shard]]:
     """Neighbours together as long as they are small: what comes after them changes none but the last group."""
     grouped: list[list[Shard]] = []
-    size = JOINED_BYTES
+    size = FULL_BYTES
     for shard in found:
         bytes_ = size_of(shard)
-        if size + bytes_ > JOINED_BYTES:
+        if size + bytes_ > FULL_BYTES:
             grouped.append([])
             size = 0
         grouped[-1].append(shard)

@@ -1,11 +1,12 @@
-"""User data: CSV, JSON lines, Parquet or TFRecord files, streamed as raw record batches that know their positions.
+"""Reading: from the user's files (CSV, JSON lines, Parquet, TFRecord, text, pictures) to batches that know positions.
 
-`check_rows` turns a Batch into typed columns; ingest and predict share both.
+`check_rows` turns a batch into typed columns; ingest and predict share both. Knows nothing of splits or models.
 """
 
 from __future__ import annotations
 
-from components.reading.batch import Batch, Rejected
+from components.examples.rejected import Rejected
+from components.reading.batch import Batch
 from components.reading.data_frames import read_frames
 from components.reading.find_files import FilePart, Reader, file_names, file_parts, read_file, read_stream
 from components.reading.text_and_pictures import Pictures, read_picture, read_text

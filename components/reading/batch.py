@@ -12,26 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from components.examples.rejected import Rejected
 from components.reading.split_lines import Broken
 from tasks import InputError
 
 # Rows of a batch where the format does not say how many bytes a row has.
 ROWS = 16384
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A row set aside: `number` is its line or row in the source, `received` what was wrong in this one."""
-
-    number: int
-    position: str
-    reason: str
-    received: str
-    row: str
-
-    @property
-    def sentence(self) -> str:
-        return f"{self.reason}: {self.received}" if self.received else self.reason
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from components.reading.batch import Batch, Rejected, broken, find_columns
+from components.examples.rejected import Rejected
+from components.reading.batch import Batch, broken, find_columns
 from components.reading.split_lines import RETURN, Block, Blocks, Broken, quoted_spans
 from tasks import InputError
 

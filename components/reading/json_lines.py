@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from components.reading.batch import Batch, Rejected, broken, find_columns
+from components.examples.rejected import Rejected
+from components.reading.batch import Batch, broken, find_columns
 from components.reading.split_lines import Block, Blocks, Broken
 from tasks import InputError
 

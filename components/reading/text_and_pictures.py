@@ -9,7 +9,8 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from components.reading.batch import Batch, Rejected, broken
+from components.examples.rejected import Rejected
+from components.reading.batch import Batch, broken
 from components.reading.split_lines import Block, Blocks, Broken
 from tasks import InputError
 

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.examples.rejected import Rejected
 from components.examples.tfrecord import DamagedRecordError, read_records
-from components.reading.batch import Batch, Rejected, find_columns
+from components.reading.batch import Batch, find_columns
 from components.reading.json_lines import as_array
 from tasks import InputError
 

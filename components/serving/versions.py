@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.storage import atomic_files, store
-from components.storage.store import NUMBER
+from components.storage import atomic_files, directory, store
+from components.storage.version_names import NUMBER
 from tasks import InputError
 
 EXTRA = "assets.extra"
@@ -87,7 +87,7 @@ def at(path: Path | str) -> Version | None:
 def fetched(version: Version) -> AbstractContextManager[Path]:
     """The version as a local directory: itself, or for as long as that takes a copy of what lies in an object store."""
     if isinstance(version.path, Path):
-        return store.Directory(version.path.parent).fetched(version.path.name)
+        return directory.Directory(version.path.parent).fetched(version.path.name)
     destination, task, name = version.path.rsplit("/", 2)
     return store.opened(destination, task).fetched(name)
 
@@ -128,7 +128,7 @@ def add(
     place = store.opened(destination, task)
     place.sweep()
     with place.stage() as staged:
-        store.copy_tree(Path(source), staged)
+        directory.copy_tree(Path(source), staged)
         if model_sha256 is not None and atomic_files.tree_hash(staged) != model_sha256:
             raise RuntimeError(
                 f"The copy of {str(source)!r} does not have the expected sha256 {model_sha256}: the model was "
@@ -212,7 +212,7 @@ def now() -> str:
 def _write(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(value, Path):
-        store.copy_file(value, path)
+        directory.copy_file(value, path)
     elif isinstance(value, bytes):
         atomic_files.write_bytes(path, value)
     else:

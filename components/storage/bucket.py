@@ -12,7 +12,7 @@ from pathlib import Path
 
 import fsspec
 
-from components.storage.store import NUMBER, STALE_SECONDS
+from components.storage.version_names import NUMBER, STALE_SECONDS
 from tasks import InputError
 
 # One tiny object for each number ever used, so that two pushers cannot fill one version, nor a number come back.

@@ -17,7 +17,7 @@ from typing import Any
 
 import fsspec
 
-from components.ingest.merge_parts import JOINED_BYTES
+from components.examples.tfrecord import FULL_BYTES
 
 # Analyzer's key to its accumulators, as tf.Transform encodes both.
 Analysis = Mapping[bytes, Sequence[bytes]]
@@ -38,7 +38,7 @@ class Spans:
 
 def plan(shards: Sequence[str], place: str) -> Spans:
     """`kept` are blocks at the place; `new` are whole shards by their content; `open` ones may yet grow."""
-    whole = [shard for shard in shards if shard != shards[-1] or _size(shard) >= JOINED_BYTES]
+    whole = [shard for shard in shards if shard != shards[-1] or _size(shard) >= FULL_BYTES]
     if len(shards) < 2:  # to read one is cheaper than the bookkeeping
         return Spans((), {}, tuple(shards))
     contents = {_content(shard): shard for shard in reversed(whole)}  # of equal shards the first; all others are read

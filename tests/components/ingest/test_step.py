@@ -229,7 +229,7 @@ def test_many_rows_make_several_shards(tmp_path: Path, monkeypatch: pytest.Monke
     from components.ingest import worker as parts
 
     monkeypatch.setattr(parts, "SHARD_BYTES", 1000)
-    monkeypatch.setattr(merge_parts, "JOINED_BYTES", 0)
+    monkeypatch.setattr(merge_parts, "FULL_BYTES", 0)
 
     def frames() -> Iterable[pd.DataFrame]:
         return (frame(start, start + 20) for start in range(0, 200, 20))

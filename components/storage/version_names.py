@@ -1,0 +1,8 @@
+"""How the names in a task's folder are told apart: versions, what is being filled, what is being taken away."""
+
+import re
+
+STAGED, PRUNED = ".incoming-", ".pruned-"
+STALE_SECONDS = 3600
+# TF Serving reads a version's name as a 64-bit integer.
+NUMBER = re.compile(r"[0-9]{1,18}")
