@@ -61,9 +61,9 @@ def main() -> None:
     arguments.add_argument("--beam", action="append", default=[])
     given = arguments.parse_args()
 
-    from pipelines import _lazy
+    from pipelines import lazy_imports
 
-    _lazy.install()
+    lazy_imports.install()
     import tasks
     from components.ingest import step as ingest
     from components.reading import sources

@@ -260,6 +260,6 @@ def push(
 
 @step
 def conclude(publish: bool, blessed: bool, version: int, reasons: List[str]):
-    from components.push import conclude
+    from components.push import fail_if_rejected
 
-    conclude.run(publish=publish, blessed=blessed, version=version, reasons=reasons)
+    fail_if_rejected.run(publish=publish, blessed=blessed, version=version, reasons=reasons)

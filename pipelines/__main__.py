@@ -6,13 +6,13 @@ import importlib
 import os
 import sys
 
-from pipelines import _lazy
+from pipelines import lazy_imports
 from pipelines.command_line import parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit status: 0 done, 1 failed, 2 wrong input, 3 rejected by the gate, 130 interrupted."""
-    _lazy.install()
+    lazy_imports.install()
     given = parser().parse_args(arguments)
     from tasks import InputError
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines._kfp import without_client
+from pipelines.kfp_import import without_client
 
 RUN_NAME = "{{$.pipeline_job_name}}"
 

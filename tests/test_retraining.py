@@ -14,7 +14,7 @@ from repository import ROOT
 from components.ingest import merge_parts
 from components.ingest import step as ingest
 from components.ingest.worker import split_rows
-from components.reading import row_ids as identity
+from components.reading import assign_split, row_ids
 from components.reading.sources import source_parts
 from components.resolve import step as resolve
 from components.serving.versions import Version
@@ -62,7 +62,7 @@ def test_a_row_s_split_hangs_on_nothing_but_the_row() -> None:
 
 def _rule(**changes: Any) -> dict[str, Any]:
     given: dict[str, Any] = {"features": (Number("a"), Number("b")), "shares": (0.64, 0.16, 0.2), "named": ()}
-    return identity.rule(**(given | changes))
+    return assign_split.rule(**(given | changes))
 
 
 def test_the_rule_of_the_splits_is_told_and_changes_with_whatever_moves_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_the_rule_of_the_splits_is_told_and_changes_with_whatever_moves_a_row(mo
     assert rule != _rule(features=(Number("a"),))
     assert rule != _rule(shares=(0.5, 0.3, 0.2))
     assert rule != _rule(named=("test",))
-    monkeypatch.setattr(identity, "START", identity.START + np.uint64(1))
+    monkeypatch.setattr(row_ids, "START", row_ids.START + np.uint64(1))
     assert _rule()["hash"] != rule["hash"]
 
 

@@ -23,7 +23,7 @@ from components.examples.statistics import SPLITS, Statistics
 from components.ingest import merge_parts, worker_exchange
 from components.ingest.worker import Schema, Summary, write_part
 from components.progress import say
-from components.reading import row_ids
+from components.reading import assign_split
 from components.reading.sources import Source, snapshot, source_kind, source_parts
 from components.storage import atomic_files, urls
 from tasks import InputError, Task
@@ -55,7 +55,7 @@ def run(
     found = (ingest_to_url if urls.is_url(place) else ingest)(definition, parts, place, beam_args)
     found["task"] = task
     shares = definition.splits
-    found["splits"] = row_ids.rule(
+    found["splits"] = assign_split.rule(
         definition.features, (shares.train, shares.eval, shares.test), [part.split for part in parts if part.split]
     )
     found["source"] = {"kind": source_kind(data), "parts": len(parts), "snapshot": snapshot}

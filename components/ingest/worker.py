@@ -17,8 +17,9 @@ from components.examples.statistics import SPLITS, Statistics
 from components.examples.tfrecord import RecordWriter
 from components.progress import say
 from components.reading import Rejected
+from components.reading.assign_split import splits_of
 from components.reading.check_rows import Rows, check
-from components.reading.row_ids import mix, splits_of, value_bits
+from components.reading.row_ids import mix, value_bits
 from components.reading.sources import Source, part_batches
 from tasks import Category, Feature, Number, Splits, Task
 

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from components.examples.rejected import Rejected
-from components.reading.batch import Batch
 from components.reading.data_frames import read_frames
 from components.reading.find_files import FilePart, Reader, file_names, file_parts, read_file, read_stream
+from components.reading.raw_batch import Batch
 from components.reading.text_and_pictures import Pictures, read_picture, read_text
 
 __all__ = [

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from components.examples.rejected import Rejected
-from components.reading.batch import Batch, broken, find_columns
-from components.reading.split_lines import RETURN, Block, Blocks, Broken, quoted_spans
+from components.reading.line_boundaries import RETURN, Block, Blocks, Broken, quoted_spans
+from components.reading.raw_batch import Batch, broken, find_columns
 from tasks import InputError
 
 DELIMITERS = ",;\t|"

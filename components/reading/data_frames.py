@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from components.reading.batch import ROWS, Batch, find_columns
 from components.reading.json_lines import as_array
+from components.reading.raw_batch import ROWS, Batch, find_columns
 
 
 def read_frames(

@@ -17,10 +17,10 @@ from typing import Any, BinaryIO
 import fsspec
 
 from components.examples.tfrecord import begins_record
-from components.reading.batch import Batch
 from components.reading.csv_file import read_csv
 from components.reading.json_lines import read_json_lines
 from components.reading.parquet import read_parquet
+from components.reading.raw_batch import Batch
 from components.reading.tfrecord_file import read_tfrecord
 from tasks import InputError, Split
 

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from components.examples.rejected import Rejected
-from components.reading.batch import Batch, broken, find_columns
-from components.reading.split_lines import Block, Blocks, Broken
+from components.reading.line_boundaries import Block, Blocks, Broken
+from components.reading.raw_batch import Batch, broken, find_columns
 from tasks import InputError
 
 NOT_JSON = "the line is not a JSON object"

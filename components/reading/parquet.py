@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.reading.batch import ROWS, Batch, find_columns
+from components.reading.raw_batch import ROWS, Batch, find_columns
 from tasks import InputError
 
 BYTES = 32 << 20

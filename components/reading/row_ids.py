@@ -15,13 +15,10 @@ The label is no part of it, nor are the names of the features and the format tha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
-
-from tasks import Feature
 
 START = np.uint64(0x9E3779B97F4A7C15)
 MISSING = np.uint64(0x6D697373696E6721)
@@ -64,31 +61,3 @@ def _digests(values: pa.Array) -> np.ndarray:
 
 def _digest(value: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
-
-
-def splits_of(ids: np.ndarray, shares: tuple[float, float, float]) -> np.ndarray:
-    """0 for train, 1 for eval, 2 for test: where the hash falls among the shares, whatever other rows there are."""
-    position = (ids >> np.uint64(11)) * 2.0**-53
-    train, held_out, test = shares
-    total = train + held_out + test
-    return (position >= train / total).astype(np.int8) + (position >= (train + held_out) / total)
-
-
-def rule(features: Sequence[Feature], shares: tuple[float, float, float], named: Sequence[str]) -> dict[str, Any]:
-    """What decides the split of a row: two sets of data split by the same rule never mix train and test.
-
-    The hash is told by what it makes of a few values, so that it cannot change unseen.
-    """
-    probe = {
-        "number": pa.array([0.0, 1.5, None], pa.float32()),
-        "integer": pa.array([-1, 7, None], pa.int64()),
-        "text": pa.array(["", "é", None], pa.string()),
-    }
-    ids = row_ids(probe, 3)
-    told = hashlib.sha256(ids.tobytes() + splits_of(ids, (0.5, 0.25, 0.25)).tobytes()).hexdigest()[:16]
-    kinds = sorted(f"{feature.name}: {_kind(feature)}" for feature in features)
-    return {"hash": told, "features": kinds, "shares": list(shares), "named_by_the_source": sorted(set(named))}
-
-
-def _kind(feature: Feature) -> str:
-    return f"integer {type(feature).__name__}" if getattr(feature, "integer", False) else type(feature).__name__

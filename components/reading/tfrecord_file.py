@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from components.examples.rejected import Rejected
 from components.examples.tfrecord import DamagedRecordError, read_records
-from components.reading.batch import Batch, find_columns
 from components.reading.json_lines import as_array
+from components.reading.raw_batch import Batch, find_columns
 from tasks import InputError
 
 ROWS = 4096

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import tasks
 from components.progress import say
 from components.rehearse import clean_process
-from components.rehearse.requests import SINGLE, THOUSAND, Questions, prepared
+from components.rehearse.awkward_requests import SINGLE, THOUSAND, Questions, prepared
 from components.serving.output_names import CLOSE, WARMUP, main_output
 from components.storage import atomic_files
 from tasks import Task

@@ -52,6 +52,9 @@ class Devices:
         }
 
 
+ONE = Devices(names=("CPU",))
+
+
 def prepare(train: Train) -> Devices:
     """Take what is there, tell what it is, and set the precision; before anything else is done with TensorFlow."""
     gpus = tf.config.list_physical_devices("GPU")

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.train.batches import Example
+from components.train.shuffled_batches import Example
 
 Batch = tuple[Any, ...]
 

@@ -21,18 +21,13 @@ from components.progress import say
 from components.serving.export import export
 from components.serving.preprocessing import Preprocessing, model_inputs
 from components.storage.atomic_files import write_json
-from components.train import batches, check_output, devices, multi_device_fit, tensorboard, warm_start
-from components.train.callbacks import LossRatio, Progress, Resume
+from components.train import check_output, devices, multi_device_fit, shuffled_batches, tensorboard, warm_start
+from components.train.callbacks import LossRatio, Progress
+from components.train.checkpoint import Resume
+from components.train.optimizer import compile_model
 from tasks import InputError, Task, Train
 
 EVALUATION_BATCH = 1024
-ONE = devices.Devices(names=("CPU",))
-LOSSES = {
-    "regression": "mse",
-    "binary": "binary_crossentropy",
-    "classes": "sparse_categorical_crossentropy",
-}  # fmt: skip
-WATCHED = {"regression": ["mae"], "binary": ["accuracy"], "classes": ["accuracy"]}
 
 
 def run(
@@ -51,10 +46,10 @@ def run(
     found = devices.prepare(train)
     keras.utils.set_random_seed(seed)
     preprocessing = Preprocessing(transform_graph)
-    fitted = batches.load(definition, train, preprocessing, examples, tuple(train.fit_on.split("+")))
+    fitted = shuffled_batches.load(definition, train, preprocessing, examples, tuple(train.fit_on.split("+")))
     watched = None
     if train.fit_on == "train" and definition.splits.eval:
-        watched = batches.load(definition, train, preprocessing, examples, ("eval",))
+        watched = shuffled_batches.load(definition, train, preprocessing, examples, ("eval",))
 
     with found.scope():
         built = build(definition, model_name, hyperparameters, fitted, transform_graph)
@@ -106,7 +101,7 @@ def plain(train: Train) -> dict[str, Any]:
 
 
 def build(
-    task: Task, model_name: str, hyperparameters: dict[str, Any], rows: batches.Rows, transform_graph: str = ""
+    task: Task, model_name: str, hyperparameters: dict[str, Any], rows: shuffled_batches.Rows, transform_graph: str = ""
 ) -> keras.Model:
     """The model, called once on a few rows: so a subclassed one has its weights, and a wrong one is refused."""
     model = task.models[model_name].make(transform_graph, **hyperparameters)
@@ -124,23 +119,23 @@ def fit(
     model_name: str,
     model: keras.Model,
     train: Train,
-    rows: batches.Rows,
-    watched: batches.Rows | None,
+    rows: shuffled_batches.Rows,
+    watched: shuffled_batches.Rows | None,
     seed: int,
     directory: Path,
-    found: devices.Devices = ONE,
+    found: devices.Devices = devices.ONE,
 ) -> Resume:
     outputs, batch = task.models[model_name].outputs, found.batch(train)
     steps = math.ceil(rows.count / batch)
     with found.scope():
-        compile_(task, model, train, outputs, steps, found)
+        compile_model(task, model, train, outputs, steps, found)
     early = None
     if watched is not None and (train.keep_best or train.patience is not None):
         patience = train.epochs if train.patience is None else train.patience
         early = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
     resume = Resume(directory / "resume", early, keeps=found.chief)
     first = resume.restore(model)
-    epoch = batches.Epoch()
+    epoch = shuffled_batches.Epoch()
     callbacks: list[keras.callbacks.Callback] = [epoch, LossRatio()]
     callbacks += [early] if early else []
     callbacks += [Progress(train.epochs, steps), tensorboard.callback(directory / "logs", train)]
@@ -148,7 +143,7 @@ def fit(
     callbacks.append(resume)  # the last: it keeps what the others have done to the model
     say(f"training on {rows.count:,} rows")
     if first < train.epochs and not resume.stopped:
-        order = batches.order(rows, batch, seed=seed, epoch=epoch)
+        order = shuffled_batches.order(rows, batch, seed=seed, epoch=epoch)
         limits = {"epochs": train.epochs, "first": first, "callbacks": callbacks}
         _fit(model, (order, rows), watched, outputs, found, limits)
     return resume
@@ -156,62 +151,30 @@ def fit(
 
 def _fit(
     model: keras.Model,
-    fitted: tuple[tf.data.Dataset, batches.Rows],
-    watched: batches.Rows | None,
+    fitted: tuple[tf.data.Dataset, shuffled_batches.Rows],
+    watched: shuffled_batches.Rows | None,
     outputs: tuple[str, ...],
     found: devices.Devices,
     limits: dict[str, Any],
 ) -> None:
     """By Keras' fit on one device, by ours on several."""
     order, rows = fitted
-    example = batches.example(rows, model, outputs)
+    example = shuffled_batches.example(rows, model, outputs)
     held_out = None
     if watched is not None:
-        held_out = (batches.numbers(watched, EVALUATION_BATCH), batches.example(watched, model, outputs))
+        held_out = (
+            shuffled_batches.numbers(watched, EVALUATION_BATCH),
+            shuffled_batches.example(watched, model, outputs),
+        )
     if found.strategy is not None:
         multi_device_fit.fit(model, found.strategy, order, example, watched=held_out, **limits)
         return
     model.fit(
-        batches.fed(order, example),
+        shuffled_batches.fed(order, example),
         epochs=limits["epochs"],
         initial_epoch=limits["first"],
-        validation_data=batches.fed(*held_out) if held_out else None,
+        validation_data=shuffled_batches.fed(*held_out) if held_out else None,
         callbacks=limits["callbacks"],
         shuffle=False,
         verbose=0,
     )
-
-
-def compile_(
-    task: Task, model: keras.Model, train: Train, outputs: tuple[str, ...], steps: int, found: devices.Devices = ONE
-) -> None:
-    metrics: Any = WATCHED[task.kind]
-    loss: Any = train.loss or LOSSES[task.kind]
-    if len(outputs) > 1:
-        metrics, loss = {outputs[0]: metrics}, dict.fromkeys(outputs, loss)
-    # Several replicas share out a batch by weights.
-    weighted = bool(train.class_weights or train.sample_weight) or found.strategy is not None
-    model.compile(
-        optimizer=optimizer(train, steps),
-        loss=loss,
-        loss_weights=dict(train.loss_weights) if train.loss_weights else None,
-        weighted_metrics=metrics if weighted else None,
-        metrics=None if weighted else metrics,
-        steps_per_execution=min(steps, 64) if found.strategy is None else 1,
-        # The replicas' gradients are summed in the midst of a step, which XLA cannot compile.
-        jit_compile=("auto" if train.xla is None else train.xla) if found.strategy is None else False,
-    )
-    model.optimizer.build(model.trainable_variables)
-    if not model.jit_compile and not found.accelerated:
-        # Compiled by XLA, a CPU gives the same numbers each time (and is twice as fast); otherwise it must be told to.
-        tf.config.experimental.enable_op_determinism()
-
-
-def optimizer(train: Train, steps: int) -> keras.optimizers.Optimizer:
-    made = keras.optimizers.get(train.optimizer)
-    rate: Any = float(made.learning_rate) if train.learning_rate is None else train.learning_rate
-    if train.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps * train.epochs)
-    elif train.schedule == "exponential":
-        rate = keras.optimizers.schedules.ExponentialDecay(rate, steps, 0.95)
-    return type(made).from_config({**made.get_config(), "learning_rate": rate})

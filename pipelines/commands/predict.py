@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import tasks
-from pipelines import _lazy
+from pipelines import lazy_imports
 
 # What TensorFlow and pyarrow import where they find it, and a pushed model does not need: half of the time to start.
 NEEDLESS = ("keras", "pandas", "h5py", "googleapiclient")
@@ -19,7 +19,7 @@ NEEDLESS = ("keras", "pandas", "h5py", "googleapiclient")
 
 def main(given: argparse.Namespace) -> int:
     tasks.check_name(given.task)
-    _lazy.load("numpy")  # sure to be needed, so not as a placeholder
+    lazy_imports.load("numpy")  # sure to be needed, so not as a placeholder
     from components.predict import predict
 
     tasks.get(given.task)  # with all that it imports
@@ -27,7 +27,7 @@ def main(given: argparse.Namespace) -> int:
     if "-" in asked and sys.stdin.isatty():
         print("Reading rows from the keyboard; end them with Ctrl-D.", file=sys.stderr)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that nothing half-written is left
-    with _only_our_words(), _lazy.without(*NEEDLESS):
+    with _only_our_words(), lazy_imports.without(*NEEDLESS):
         rows, bad = predict.run(
             task=given.task, given=asked, serving=str(given.serving_dir), version=given.version,
             output=Path(given.output).expanduser() if given.output else None, stdout=sys.stdout.buffer,

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from components.resolve import cron, date_placeholders
-from pipelines import local_schedule
 from pipelines.commands import run_summary
 from pipelines.kubeflow import client, recurring_runs, run_parameters, time_zones
 from pipelines.kubeflow.recurring_runs import Plan
+from pipelines.local import crontab
 from tasks import InputError, nearest
 
 SHOWN = 5
@@ -30,7 +30,7 @@ def main(given: argparse.Namespace) -> int:
         )
     match given.action:
         case "schedule" if given.local:
-            print(local_schedule.text(given))
+            print(crontab.text(given))
             return 0
         case "schedule":
             return _schedule(given)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipelines._kfp import without_client
+from pipelines.kfp_import import without_client
 from pipelines.kubeflow import error_messages
 from pipelines.kubeflow.error_messages import COOKIES, TOKENS, Secret, spoken
 from tasks import InputError

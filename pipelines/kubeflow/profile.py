@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pipelines.kubeflow import check_urls, cpu_and_memory
+from pipelines.kubeflow import check_urls, resource_quantities
 from pipelines.kubeflow import kubernetes_names as spell
 from pipelines.kubeflow.error_messages import COOKIES, TOKENS
 from pipelines.kubeflow.kubernetes_names import Spelling
@@ -79,7 +79,7 @@ class Profile:
             for key, value in room.items():
                 known = key in ROOM and isinstance(value, str) and ROOM[key].fullmatch(value)
                 _demand(known, f"resources.{step} takes {', '.join(ROOM)}, such as '2' and '8Gi'", f"{key} = {value!r}")
-            cpu_and_memory.check(step, room)
+            resource_quantities.check(step, room)
 
 
 def shows_names(backend: str) -> bool:

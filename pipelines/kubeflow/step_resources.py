@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipelines._kfp import without_client
-from pipelines.kubeflow import cpu_and_memory
+from pipelines.kfp_import import without_client
+from pipelines.kubeflow import resource_quantities
 from pipelines.kubeflow.profile import Profile, shows_names, toleration, volume
 from tasks import InputError, nearest
 
@@ -86,8 +86,8 @@ def compiled(profile: Profile, **how: Any) -> str:
 def _place(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> None:
     on_gpus = name == TRAINER and profile.gpus > 0
     step.container_spec.image = (on_gpus and profile.gpu_image) or profile.image or step.container_spec.image
-    room = cpu_and_memory.room(profile.resources.get(name, {}), ROOM.get(name, ROOM[""]))
-    cpu_and_memory.check_shared(profile.shm if name == TRAINER else "", room["memory_limit"])
+    room = resource_quantities.room(profile.resources.get(name, {}), ROOM.get(name, ROOM[""]))
+    resource_quantities.check_shared(profile.shm if name == TRAINER else "", room["memory_limit"])
     for key, value in room.items():
         setter = {"cpu": "cpu_request", "memory": "memory_request"}.get(key, key)
         getattr(step, f"set_{setter}")(value)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from components import code
-from pipelines import _lazy
+from pipelines import lazy_imports
 from pipelines.compiled_graph import Graph, Step
 from pipelines.local import step_process
 from pipelines.local.cache import Cache, Entry, Lock
@@ -187,7 +187,7 @@ class Walk:
     def _needs(step: Step) -> tuple[str, ...]:
         """A Beam step is sure to use what it imports, and in threads: so no placeholders there."""
         found = code.externals(*modules(step))
-        return tuple(sorted(_lazy.HEAVY & found)) if "apache_beam" in found else ()
+        return tuple(sorted(lazy_imports.HEAVY & found)) if "apache_beam" in found else ()
 
     @staticmethod
     def _heavy(step: Step) -> bool:

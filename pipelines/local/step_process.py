@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from components import code
-from pipelines import _kfp, _lazy
+from pipelines import kfp_import, lazy_imports
 from pipelines.local.cache import Lock
 from pipelines.local.interrupts import held_back
 from pipelines.local.warm_server import WarmServer
@@ -154,12 +154,12 @@ def _work(job: Job, results: Connection, lock: Lock | None) -> NoReturn:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     _redirect(job.log)
     job.scratch.mkdir(exist_ok=True)
-    os.environ.update(TMPDIR=str(job.scratch), **{_kfp.VARIABLE: "true"})
+    os.environ.update(TMPDIR=str(job.scratch), **{kfp_import.VARIABLE: "true"})
     tempfile.tempdir = None
     failure = None
     try:
         for name in job.needs:
-            _lazy.load(name)
+            lazy_imports.load(name)
         _execute(job)
     except BaseException as error:
         traceback.print_exc()

@@ -10,7 +10,7 @@ from multiprocessing import forkserver, get_context, resource_tracker
 from pathlib import Path
 from typing import Any
 
-from pipelines._kfp import without_client
+from pipelines.kfp_import import without_client
 from pipelines.local.interrupts import held_back
 
 PRELOAD = (

@@ -329,10 +329,10 @@ def test_further_outputs_are_read_by_class_or_by_place(serving: Path, tmp_path: 
 
 CLIENT = """
 import sys
-from pipelines import _lazy
+from pipelines.lazy_imports import loaded
 from pipelines.__main__ import main
 status = main(sys.argv[1:])
-print(status, _lazy.loaded("tensorflow"), _lazy.loaded("keras"), _lazy.loaded("pandas"), file=sys.stderr)
+print(status, loaded("tensorflow"), loaded("keras"), loaded("pandas"), file=sys.stderr)
 """
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from repository import ROOT
 
-from components.push import conclude
+from components.push import fail_if_rejected
 from components.push import step as push
 from components.serving import provenance
 from components.serving import versions as destination
@@ -195,9 +195,9 @@ def test_a_served_model_that_another_gate_rejects_is_not_accepted(tmp_path: Path
 
 @pytest.mark.parametrize(("version", "reasons"), [(0, ["mae 3"]), (0, []), (1, ["mae 3"])])
 def test_a_cluster_run_ends_as_failed_where_the_gate_rejected(version: int, reasons: list[str]) -> None:
-    conclude.run(publish=True, blessed=True, version=1, reasons=[])
+    fail_if_rejected.run(publish=True, blessed=True, version=1, reasons=[])
     with pytest.raises(RuntimeError, match="The gate rejected the model"):
-        conclude.run(publish=True, blessed=False, version=version, reasons=reasons)
+        fail_if_rejected.run(publish=True, blessed=False, version=version, reasons=reasons)
 
 
 def test_a_model_of_the_same_inputs_is_serving_already(tmp_path: Path) -> None:
@@ -342,8 +342,8 @@ def test_a_rival_s_unfinished_upload_is_waited_for_and_then_declined(
 RACER = """
 import sys, time
 from pathlib import Path
-from pipelines import _lazy
-_lazy.install()
+from pipelines import lazy_imports
+lazy_imports.install()
 from components import push
 url, root, name = sys.argv[1:]
 print("ready", flush=True)

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from components.reading import Batch, read_file
+from components.reading.assign_split import splits_of
 from components.reading.check_rows import Rows, check
-from components.reading.row_ids import row_ids, splits_of, value_bits
+from components.reading.row_ids import row_ids, value_bits
 from tasks import Category, Feature, Image, Number, Text
 
 WEIGHT, POWER = Number("weight"), Number("power", when_missing="keep")

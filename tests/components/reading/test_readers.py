@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.examples import encode, tfrecord
-from components.reading import Batch, file_parts, read_file, read_frames, read_stream, split_lines
+from components.reading import Batch, file_parts, line_boundaries, read_file, read_frames, read_stream
 from tasks import InputError
 
 NAMES = ["a", "b"]
@@ -102,11 +102,11 @@ def test_rows_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     content = b'a,b\r\n1,"x\r\ny"\r\n"2",""\r\n3,"a""b"\r\n4,"unclosed\r\n5,z\r\n'
     whole = read(tmp_path / "x.csv", content)
     for size in (1, 2, 3, 5, 7):
-        monkeypatch.setattr(split_lines, "BLOCK", size)
+        monkeypatch.setattr(line_boundaries, "BLOCK", size)
         blocks = read(tmp_path / "x.csv", content)
         assert rows_of(blocks) == rows_of(whole)
         assert aside_of(blocks) == aside_of(whole) == [(6, "a quote opens that is never closed", '4,"unclosed')]
-    monkeypatch.setattr(split_lines, "LONGEST", 6)
+    monkeypatch.setattr(line_boundaries, "LONGEST", 6)
     assert [number for number, _, _ in aside_of(read(tmp_path / "x.csv", b"a,b\n1,x\n" + b"9" * 99 + b"\n2,y\n"))] == [
         3
     ]
@@ -130,7 +130,7 @@ def test_ten_thousand_columns(tmp_path: Path) -> None:
 def test_random_csv_is_read_as_pythons_own_module_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = random.Random(0)
     for block in (7, 64, 1 << 20):
-        monkeypatch.setattr(split_lines, "BLOCK", block)
+        monkeypatch.setattr(line_boundaries, "BLOCK", block)
         for _ in range(60):
             table = [
                 ["".join(generator.choices('xy", \n;', k=generator.randrange(6))) for _ in NAMES] for _ in range(9)
@@ -146,7 +146,7 @@ def test_random_bytes_never_crash_and_every_line_is_accounted_for(
 ) -> None:
     generator = random.Random(1)
     for _ in range(400):
-        monkeypatch.setattr(split_lines, "BLOCK", generator.choice([5, 1 << 20]))
+        monkeypatch.setattr(line_boundaries, "BLOCK", generator.choice([5, 1 << 20]))
         body = bytes(generator.choices(b'1x,,,"""\n\n\n\r\x00\xff ', k=generator.randrange(60)))
         batches = read(tmp_path / "x.csv", b"a,b\n" + body)
         seen = [number for batch in batches for number in batch.numbers] + [n for n, _, _ in aside_of(batches)]

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from components.evaluate import predictions
-from components.rehearse import clean_process, requests
+from components.rehearse import awkward_requests, clean_process
 from components.rehearse import step as rehearse
 from components.serving.export import export
 from components.serving.preprocessing import Preprocessing
@@ -152,11 +152,11 @@ def test_the_fingerprint_of_predictions_is_of_the_model_s_own(exported, tmp_path
     ],
 )
 def test_what_is_odd_about_a_feature(feature, values):
-    assert list(requests.odd(feature)) == values
+    assert list(awkward_requests.odd(feature)) == values
 
 
 def test_texts_are_empty_very_long_and_foreign():
-    texts = dict(requests.odd(Text("t")))
+    texts = dict(awkward_requests.odd(Text("t")))
     assert {name: len(text) for name, text in texts.items() if name != "a foreign"} == {
         "an empty": 0,
         "a very long": 100_000,
@@ -167,7 +167,7 @@ def test_texts_are_empty_very_long_and_foreign():
 def test_what_is_optional_is_left_out_alone_and_together(plane):
     optional = dataclasses.replace(plane, features=(Number("a", when_missing="keep"), *plane.features[1:]))
     row = {"a": 1.0, "b": 2.0, "side": b"left"}
-    found = dict(requests.awkward(optional, row))
+    found = dict(awkward_requests.awkward(optional, row))
     assert found["without a"] == {"b": 2.0, "side": b"left"}
     assert found["without anything optional"] == {"side": b"left"}
     assert found["with an unseen side"] == {**row, "side": b"never seen before"}

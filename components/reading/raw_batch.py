@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.examples.rejected import Rejected
-from components.reading.split_lines import Broken
+from components.reading.line_boundaries import Broken
 from tasks import InputError
 
 # Rows of a batch where the format does not say how many bytes a row has.

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from components.resolve import cron
-from pipelines import command_line, local_schedule
+from pipelines import command_line
+from pipelines.local import crontab
 from tasks import InputError
 
 ANALYZE = shutil.which("systemd-analyze")
@@ -22,16 +23,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "my models"
     home.mkdir()
     monkeypatch.chdir(home)
-    for name in (*local_schedule.CARRIED, "SLUICE_HOME"):
+    for name in (*crontab.CARRIED, "SLUICE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TZ", "UTC")
     return home
 
 
 def told(*words: str, cron: str = "0 3 * * *") -> str:
-    return local_schedule.text(
-        command_line.parser().parse_args(["schedule", "auto_mpg", "--local", "--cron", cron, *words])
-    )
+    return crontab.text(command_line.parser().parse_args(["schedule", "auto_mpg", "--local", "--cron", cron, *words]))
 
 
 def crontab_of(text: str) -> str:
@@ -92,7 +91,7 @@ def test_every_option_has_its_meaning_here_or_is_refused() -> None:
     ],
 )
 def test_calendar_events(fields: str, events: list[str]) -> None:
-    assert local_schedule.events(cron.parse(fields)) == events
+    assert crontab.events(cron.parse(fields)) == events
     if ANALYZE:
         for event in events:
             subprocess.run([ANALYZE, "calendar", f"{event} Europe/Berlin"], check=True, capture_output=True)

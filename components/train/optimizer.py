@@ -1,0 +1,58 @@
+"""What a fit minimises, and how: losses, the optimizer, and the learning rate's schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.train import devices
+from tasks import Task, Train
+
+LOSSES = {
+    "regression": "mse",
+    "binary": "binary_crossentropy",
+    "classes": "sparse_categorical_crossentropy",
+}  # fmt: skip
+WATCHED = {"regression": ["mae"], "binary": ["accuracy"], "classes": ["accuracy"]}
+
+
+def compile_model(
+    task: Task,
+    model: keras.Model,
+    train: Train,
+    outputs: tuple[str, ...],
+    steps: int,
+    found: devices.Devices = devices.ONE,
+) -> None:
+    metrics: Any = WATCHED[task.kind]
+    loss: Any = train.loss or LOSSES[task.kind]
+    if len(outputs) > 1:
+        metrics, loss = {outputs[0]: metrics}, dict.fromkeys(outputs, loss)
+    # Several replicas share out a batch by weights.
+    weighted = bool(train.class_weights or train.sample_weight) or found.strategy is not None
+    model.compile(
+        optimizer=optimizer(train, steps),
+        loss=loss,
+        loss_weights=dict(train.loss_weights) if train.loss_weights else None,
+        weighted_metrics=metrics if weighted else None,
+        metrics=None if weighted else metrics,
+        steps_per_execution=min(steps, 64) if found.strategy is None else 1,
+        # The replicas' gradients are summed in the midst of a step, which XLA cannot compile.
+        jit_compile=("auto" if train.xla is None else train.xla) if found.strategy is None else False,
+    )
+    model.optimizer.build(model.trainable_variables)
+    if not model.jit_compile and not found.accelerated:
+        # Compiled by XLA, a CPU gives the same numbers each time (and is twice as fast); otherwise it must be told to.
+        tf.config.experimental.enable_op_determinism()
+
+
+def optimizer(train: Train, steps: int) -> keras.optimizers.Optimizer:
+    made = keras.optimizers.get(train.optimizer)
+    rate: Any = float(made.learning_rate) if train.learning_rate is None else train.learning_rate
+    if train.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps * train.epochs)
+    elif train.schedule == "exponential":
+        rate = keras.optimizers.schedules.ExponentialDecay(rate, steps, 0.95)
+    return type(made).from_config({**made.get_config(), "learning_rate": rate})
