@@ -8,7 +8,7 @@ BIN := .venv/bin
 help:
 	@echo "make run      train, judge and push the Auto MPG model on its sample data (sets everything up first)"
 	@echo "make test     lint, type-check and test everything"
-	@echo "make quick    the tests that take seconds"
+	@echo "make quick    the tests that take seconds; one room's: make quick ROOM=components/ingest"
 	@echo "make lint     ruff, mypy and import-linter"
 	@echo "make install  the virtual environment in .venv, as requirements.lock pins it"
 	@echo "make lock     resolve requirements.lock anew from pyproject.toml"
@@ -24,8 +24,10 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist lo
 test: lint
 	$(PYTEST)
 
+# One room's: make quick ROOM=components/ingest
+ROOM ?=
 quick: install
-	$(PYTEST) -m "not slow"
+	$(if $(ROOM),$(BIN)/python -m pytest tests/$(ROOM),$(PYTEST)) -m "not slow"
 
 lint: install
 	$(BIN)/ruff check .

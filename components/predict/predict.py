@@ -17,7 +17,7 @@ import tasks
 from components.predict import input_files, write_answers
 from components.predict.pushed_model import RawModel
 from components.predict.write_answers import JsonLines, Parquet, Part
-from components.reading import Batch, Pictures, Rejected
+from components.reading import Batch, Pictures
 from components.reading.check_rows import check
 from components.serving import versions
 from components.storage import atomic_files
@@ -79,7 +79,10 @@ def answered(task: Task, model: RawModel, batch: Batch, several: bool) -> Part:
     fine = write_answers.finite(columns)
     rejected, numbers = list(rows.rejected), rows.numbers
     if not fine.all():
-        rejected += [_strange(batch, number) for number in numbers[~fine].tolist()]
+        rejected += [
+            batch.reject(int(np.searchsorted(batch.numbers, number)), "the model's answer is not a finite number", "")
+            for number in numbers[~fine].tolist()
+        ]
         columns, numbers = write_answers.kept(columns, fine), numbers[fine]
     everything = np.concatenate([numbers, np.array([row.number for row in rejected], np.int64)])
     order = np.argsort(everything, kind="stable")
@@ -89,10 +92,6 @@ def answered(task: Task, model: RawModel, batch: Batch, several: bool) -> Part:
         order=order,
         files=_files(batch, everything[order]) if several else None,
     )
-
-
-def _strange(batch: Batch, number: int) -> Rejected:
-    return batch.reject(int(np.searchsorted(batch.numbers, number)), "the model's answer is not a finite number", "")
 
 
 def _files(batch: Batch, numbers: np.ndarray) -> pa.Array:

@@ -84,7 +84,10 @@ def _numbers(name: str, raw: pa.Array) -> tuple[pa.Array, Faults]:
         narrow = values.astype(np.float32)
     for at in np.flatnonzero(np.isinf(narrow)).tolist():
         reason = "is not finite" if math.isinf(values[at]) else "does not fit into 32 bits"
-        faults[at] = (f"{name} {reason}", shown(_scalar(raw, at)))
+        faults[at] = (
+            f"{name} {reason}",
+            shown(_bytes(raw, at) if is_text(raw.type) or is_bytes(raw.type) else raw[at].as_py()),
+        )
     return pa.array(narrow, mask=np.isnan(narrow)), faults
 
 
@@ -269,7 +272,3 @@ def _grey(picture: Picture.Image, depth: int) -> bytes:
 
 def _bytes(raw: pa.Array, at: int) -> bytes:
     return raw.slice(at, 1).cast(pa.binary())[0].as_py()
-
-
-def _scalar(raw: pa.Array, at: int) -> Any:
-    return _bytes(raw, at) if is_text(raw.type) or is_bytes(raw.type) else raw[at].as_py()

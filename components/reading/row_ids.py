@@ -55,9 +55,8 @@ def value_bits(values: pa.Array) -> np.ndarray:
 
 def _digests(values: pa.Array) -> np.ndarray:
     coded = values.cast(pa.binary()).dictionary_encode()
-    digests = [_digest(value) for value in coded.dictionary.to_pylist()] or [0]
+    digests = [
+        int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
+        for value in coded.dictionary.to_pylist()
+    ] or [0]
     return np.array(digests, np.uint64)[coded.indices.fill_null(0).to_numpy(zero_copy_only=False)]
-
-
-def _digest(value: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")

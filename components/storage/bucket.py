@@ -127,13 +127,10 @@ class Bucket:
         """Nothing was uploaded to the version within the hour."""
         try:
             keys = [*self.system.find(self._key(name)), self._key(f"{CLAIMS}/{name}")]
-            changes = [self._changed(key) for key in keys if self.system.exists(key)]
+            changes = [float(self.system.modified(key).timestamp()) for key in keys if self.system.exists(key)]
         except FileNotFoundError:
             return False  # its pusher is alive, or another sweeps
         return time.time() - max(changes, default=0.0) > STALE_SECONDS
-
-    def _changed(self, key: str) -> float:
-        return float(self.system.modified(key).timestamp())
 
     def _names(self, folder: str) -> list[str]:
         self.system.invalidate_cache()

@@ -26,7 +26,12 @@ def begin(model: keras.Model, start: str, transform_graph: str) -> dict[str, Any
         return {}
     path = start.rpartition("#")[0]
     version = versions.at(path)
-    facts: dict[str, Any] = {"from": path, "taken": 0, "fresh": _names(model), "why": ""}
+    facts: dict[str, Any] = {
+        "from": path,
+        "taken": 0,
+        "fresh": [variable.path for variable in model.weights],
+        "why": "",
+    }
     if version is None:
         facts["why"] = f"There is no version at {path} any more."
     else:
@@ -72,10 +77,6 @@ def _load(model: keras.Model, kept: Path) -> list[str]:
         if id(variable) not in taken:  # random states, too, are this run's own
             variable.assign(value)
     return [variable.path for variable in model.weights if id(variable) not in taken]
-
-
-def _names(model: keras.Model) -> list[str]:
-    return [variable.path for variable in model.weights]
 
 
 def _changed_vocabularies(served: Path, now: Path) -> list[str]:

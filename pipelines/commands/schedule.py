@@ -138,13 +138,9 @@ def _row(each: Any) -> dict[str, Any]:
     return {
         "name": each.display_name, "id": each.recurring_run_id, "task": parameters.get("task"),
         "cron": cron_, "timezone": timezone, "server_cron": schedule.cron if schedule else "",
-        "state": _state(each),
+        "state": "disabled" if "DISABLE" in (each.status or each.mode or "") else "enabled",
         "data": parameters.get("data"), "destination": parameters.get("destination"),
     }  # fmt: skip
-
-
-def _state(each: Any) -> str:
-    return "disabled" if "DISABLE" in (each.status or each.mode or "") else "enabled"
 
 
 def _remove(given: argparse.Namespace) -> int:
