@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+import tasks
 from tasks import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -40,15 +41,19 @@ def code_hash(*modules: str, root: Path = ROOT) -> str:
 
 def sources(*modules: str, root: Path = ROOT) -> dict[str, str]:
     """The sha256 of each of our files that these modules reach, by its path below the root."""
-    return {
-        module.path.relative_to(root).as_posix(): module.sha256
-        for _, module in sorted(_closure(modules, OURS[1:], root).items())
-    }
+    return {_name(module.path, root): module.sha256 for _, module in sorted(_closure(modules, OURS[1:], root).items())}
+
+
+def place(name: str, root: Path = ROOT) -> Path:
+    """Where the file lies that `sources` calls so: a task of one's own is in another folder."""
+    folders = [Path(folder) for folder in tasks.__path__] if name.startswith("tasks/") else []
+    candidates = (root / name, *(folder / name.removeprefix("tasks/") for folder in folders))
+    return next((path for path in candidates if path.is_file()), root / name)
 
 
 def altered(sources: Mapping[str, str], root: Path = ROOT) -> list[str]:
     """Which of these files are not what they were when they were read."""
-    return [name for name, sha256 in sorted(sources.items()) if _sha256(root / name) != sha256]
+    return [name for name, sha256 in sorted(sources.items()) if _sha256(place(name, root)) != sha256]
 
 
 def _sha256(path: Path) -> str:
@@ -56,6 +61,14 @@ def _sha256(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return ""
+
+
+def _name(path: Path, root: Path) -> str:
+    """A task's file has one name wherever it lies, so that its key is the same here and in an image."""
+    for folder in map(Path, tasks.__path__):
+        if path.is_relative_to(folder) and not path.is_relative_to(root / "tasks"):
+            return f"tasks/{path.relative_to(folder).as_posix()}"
+    return path.relative_to(root).as_posix()
 
 
 @functools.cache
@@ -108,8 +121,8 @@ def _closure(modules: Iterable[str], within: tuple[str, ...], root: Path) -> dic
 
 
 def _file(module: str, root: Path) -> Path | None:
-    path = root.joinpath(*module.split("."))
-    candidates = (path.with_suffix(".py"), path / "__init__.py")
+    name = module.replace(".", "/")
+    candidates = (place(f"{name}{end}", root) for end in (".py", "/__init__.py"))
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 

@@ -14,9 +14,10 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit status: 0 done, 1 failed, 2 wrong input, 3 rejected by the gate, 130 interrupted."""
     lazy_imports.install()
     given = parser().parse_args(arguments)
-    from tasks import InputError
+    from tasks import InputError, use_folder
 
     try:
+        use_folder(given.tasks)
         status: int = importlib.import_module(f"pipelines.commands.{given.module}").main(given)
         sys.stdout.flush()
         return status

@@ -62,6 +62,12 @@ class _Commands:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parser.set_defaults(module=module, **defaults)
+        parser.add_argument(
+            "--tasks",
+            default="",
+            metavar="DIR",
+            help="where files of your own tasks lie; default: $SLUICE_TASKS, or ./tasks",
+        )
         return parser
 
 
@@ -71,12 +77,18 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = _Commands(root)
     _json(commands.add("tasks", "tasks", "list every task, its models, sources and gate", "sluice tasks"))
+    _own_tasks(commands)
     _run(commands)
     _looking_back(commands)
     _serving(commands)
     _runs_and_serving(commands.add("doctor", "doctor", "check this machine and say what to do", "sluice doctor"))
     cluster.add_commands(commands.add, _data_and_settings)
     return root
+
+
+def _own_tasks(commands: _Commands) -> None:
+    check = commands.add("check", "check", "try whether a task keeps what every task promises", "sluice check auto_mpg")
+    check.add_argument("task", metavar="TASK")
 
 
 def _run(commands: _Commands) -> None:
@@ -154,7 +166,7 @@ def _looking_back(commands: _Commands) -> None:
 
 
 def _serving(commands: _Commands) -> None:
-    predict = commands.add("predict", "serving", "answer raw rows with the pushed model, a JSON line for each", PREDICT)
+    predict = commands.add("predict", "predict", "answer raw rows with the pushed model, a JSON line for each", PREDICT)
     predict.add_argument("task", metavar="TASK")
     predict.add_argument(
         "files", metavar="FILE", nargs="*",

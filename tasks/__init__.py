@@ -6,6 +6,7 @@ import difflib
 import importlib
 import pkgutil
 
+from tasks import _folders
 from tasks._features import Category, Feature, Image, Number, Text
 from tasks._keras_names import LOSSES, OPTIMIZERS
 from tasks._task import (
@@ -26,18 +27,23 @@ from tasks._task import (
 __all__ = [
     "LOSSES", "METRICS", "OPTIMIZERS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Model", "Number",
     "Part", "Split", "Splits", "Task", "Text", "Train", "check_fit", "check_name", "get", "keyword_defaults", "names",
-    "nearest",
+    "nearest", "use_folder",
 ]  # fmt: skip
+
+__path__ = _folders.Folders(__path__)  # type: ignore[assignment]
+use_folder = _folders.use
 
 
 def names() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return sorted({module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")})
 
 
 def check_name(name: str) -> None:
     """InputError if there is no such task; its module is not imported."""
     if name not in names():
-        raise InputError(f"There is no task {name!r}.{nearest(name, names())}")
+        own = f" in Sluice or in {' or '.join(_folders.further())}" if _folders.further() else ""
+        raise InputError(f"There is no task {name!r}{own}.{nearest(name, names())}")
+    _folders.check_alone(name)
 
 
 def get(name: str) -> Task:

@@ -15,7 +15,12 @@ def as_tuple(what: str, received: Any, kind: type | tuple[type, ...], such_as: s
     return tuple(received)
 
 
-def _check_when_missing(column: Feature) -> None:
+def _check_common(column: Feature) -> None:
+    if not isinstance(column.column, str) or column.column != column.column.strip():
+        raise ValueError(
+            f"{type(column).__name__} {column.name!r}: column is what files call it, where that is no name of a "
+            f"feature. Expected text without blanks around it. Received: {column.column!r}."
+        )
     if column.when_missing not in get_args(WhenMissing):
         raise ValueError(
             f"{type(column).__name__} {column.name!r} has an unknown when_missing. "
@@ -25,7 +30,7 @@ def _check_when_missing(column: Feature) -> None:
 
 @dataclass(frozen=True)
 class Number:
-    """A float; the preprocessing sees NaN where it is missing."""
+    """A float; the preprocessing sees NaN where it is missing. `column` is what files call it, if not by its name."""
 
     name: str
     _: KW_ONLY
@@ -34,9 +39,10 @@ class Number:
     when_missing: WhenMissing = "reject"
     drift: float = 0.25
     about: str = ""
+    column: str = ""
 
     def __post_init__(self) -> None:
-        _check_when_missing(self)
+        _check_common(self)
         if self.minimum is not None and self.maximum is not None and not self.minimum <= self.maximum:
             raise ValueError(
                 f"Number {self.name!r} has a minimum above its maximum, which no value is between. "
@@ -55,9 +61,10 @@ class Category:
     when_missing: WhenMissing = "reject"
     drift: float = 0.25
     about: str = ""
+    column: str = ""
 
     def __post_init__(self) -> None:
-        _check_when_missing(self)
+        _check_common(self)
         for name, kinds, such_as in (("values", object, '("left", "right")'), ("names", str, '("Left", "Right")')):
             made = as_tuple(f"The {name} of Category {self.name!r}", getattr(self, name), kinds, such_as)
             object.__setattr__(self, name, made)
@@ -103,9 +110,10 @@ class Text:
     when_missing: WhenMissing = "reject"
     drift: float = 0.25
     about: str = ""
+    column: str = ""
 
     def __post_init__(self) -> None:
-        _check_when_missing(self)
+        _check_common(self)
 
 
 @dataclass(frozen=True)
@@ -118,9 +126,10 @@ class Image:
     when_missing: WhenMissing = "reject"
     drift: float = 0.25
     about: str = ""
+    column: str = ""
 
     def __post_init__(self) -> None:
-        _check_when_missing(self)
+        _check_common(self)
 
 
 Feature = Number | Category | Text | Image

@@ -244,6 +244,10 @@ def _check_columns(task: Task) -> None:
             raise ValueError(f"A column's name is lower case letters, digits and underscores. Received: {name!r}.")
     if len(set(names)) != len(names):
         raise ValueError(f"Every column, the label included, needs a name of its own. Received: {', '.join(names)}.")
+    called = [word for column in task.columns for word in {column.name, column.column} - {""}]
+    for word in called:
+        if called.count(word) > 1:
+            raise ValueError(f"No two columns can be called the same in a file. Received: {word!r}.")
     if not task.features:
         raise ValueError("A task needs at least one feature. Received: none.")
     if task.label.when_missing != "reject":

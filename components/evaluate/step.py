@@ -178,7 +178,7 @@ def import_classes(build: Callable[..., Any]) -> None:
     """Import all that the task's file imports, wherever in it, so that Keras knows the classes registered there."""
     for path in code.sources(build.__module__):
         if path.startswith("tasks/"):
-            importlib.import_module(path.removesuffix(".py").replace("/", "."))
+            importlib.import_module(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
 
 
 def prove_equal(

@@ -113,11 +113,10 @@ class PartWriter:
 
 def write_part(schema: Schema, part: Source, directory: Path, official: dict[str, np.ndarray]) -> int:
     """Read, check, split and write one part; `official` are the sorted ids of rows that stand in official splits."""
-    names = [column.name for column in schema.columns]
     read, next_word = 0, time.monotonic() + SECONDS
     with ExitStack() as stack:
         writer = PartWriter(schema, directory, stack)
-        for batch in part_batches(part, names):
+        for batch in part_batches(part, schema.columns):
             rows = check(schema.features, schema.label, batch)
             splits = split_rows(schema.splits, part.split, rows.ids)
             writer.write(*without_official(rows, splits, official, batch))

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from components import reading
 from components.reading import Batch, Pictures, Reader, Rejected
+from components.reading.headers import asked, renamed
 from tasks import Feature, Image, InputError, Task, Text
 
 STDIN = "-"
@@ -32,20 +33,21 @@ def several(given: Sequence[str], names: Sequence[str]) -> bool:
 
 def batches(task: Task, names: Sequence[str]) -> Iterator[Batch]:
     """The raw rows of all files, one after the other."""
-    needed = [feature.name for feature in task.features]
-    optional = [feature.name for feature in task.features if feature.when_missing != "reject"]
+    absent = [feature.name for feature in task.features if feature.when_missing != "reject"]
+    needed, optional = asked(task.features, absent)
     pictures: list[str] = []
     for name in names:
         if _picture(name):
             pictures.append(name)
             continue
-        yield from _pictures(needed[0], pictures)
+        yield from _pictures(task.features[0].name, pictures)
         pictures = []
         if name == STDIN:
-            yield from reading.read_stream(sys.stdin.buffer, needed, optional, _also(task))
+            found = reading.read_stream(sys.stdin.buffer, needed, optional, _also(task))
+            yield from renamed(found, task.features, absent)
         else:
-            yield from reading.read_file(name, needed, optional, _also(task))
-    yield from _pictures(needed[0], pictures)
+            yield from renamed(reading.read_file(name, needed, optional, _also(task)), task.features, absent)
+    yield from _pictures(task.features[0].name, pictures)
 
 
 def _also(task: Task) -> Mapping[str, Reader]:

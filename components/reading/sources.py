@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from components.reading import Batch, FilePart, file_parts, read_file, read_frames
-from tasks import InputError, Part, Task
+from components.reading.headers import asked, renamed
+from tasks import Feature, InputError, Part, Task
 
 Kind = Literal["sample", "real", "user"]
 Source = Part | FilePart
@@ -40,9 +41,11 @@ def snapshot(parts: Sequence[Source]) -> str:
     return hashlib.sha256(listed.encode("utf-8", errors="surrogateescape")).hexdigest()
 
 
-def part_batches(part: Source, names: Sequence[str]) -> Iterator[Batch]:
-    """The raw rows of one part, with all the columns named."""
+def part_batches(part: Source, columns: Sequence[Feature]) -> Iterator[Batch]:
+    """The raw rows of one part, with all these columns under their names."""
+    needed, optional = asked(columns)
     if isinstance(part, FilePart):
-        yield from read_file(part.name, names)
+        batches = read_file(part.name, needed, optional)
     else:
-        yield from read_frames(part.read(), part.name, names)
+        batches = read_frames(part.read(), part.name, needed, optional)
+    yield from renamed(batches, columns)

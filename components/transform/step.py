@@ -74,7 +74,7 @@ def preprocessed(task: tasks.Task, features: dict[str, Any], **settings: Any) ->
             f"preprocess must return its tensors by name. Expected a dict such as {{'features': tensor}}. "
             f"Received: {made!r}."
         )
-    return made
+    return dict(made)  # it may be the very features, and TensorFlow makes copies of a dict's kind that it does not know
 
 
 def needs_analysis(task: tasks.Task, preprocess: Preprocess) -> bool:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import tasks
 from pipelines import lazy_imports
+from pipelines.native_output import only_our_words
 
 # What TensorFlow and pyarrow import where they find it, and a pushed model does not need: half of the time to start.
 NEEDLESS = ("keras", "pandas", "h5py", "googleapiclient")
@@ -27,7 +25,7 @@ def main(given: argparse.Namespace) -> int:
     if "-" in asked and sys.stdin.isatty():
         print("Reading rows from the keyboard; end them with Ctrl-D.", file=sys.stderr)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that nothing half-written is left
-    with _only_our_words(), lazy_imports.without(*NEEDLESS):
+    with only_our_words(), lazy_imports.without(*NEEDLESS):
         rows, bad = predict.run(
             task=given.task, given=asked, serving=str(given.serving_dir), version=given.version,
             output=Path(given.output).expanduser() if given.output else None, stdout=sys.stdout.buffer,
@@ -36,20 +34,3 @@ def main(given: argparse.Namespace) -> int:
         counted = f"{bad:,} of {rows:,} rows" if rows > 1 else "The one row"
         print(f"sluice: {counted} could not be answered; each says why in its own line.", file=sys.stderr)
     return 1 if bad else 0
-
-
-@contextmanager
-def _only_our_words() -> Iterator[None]:
-    """Python's stderr stays; what native libraries write to the descriptor (TensorFlow's greetings) is dropped."""
-    saved, python = os.dup(2), sys.stderr
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        with open(saved, "w", buffering=1, encoding=python.encoding, errors="backslashreplace", closefd=False) as ours:
-            sys.stderr = ours
-            yield
-    finally:
-        sys.stderr = python
-        os.dup2(saved, 2)
-        os.close(saved)

@@ -22,7 +22,8 @@ from tasks import InputError
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 # Where things lie that the steps look for.
 CARRIED = (
-    "PYTHONPATH", "GOOGLE_APPLICATION_CREDENTIALS", "AWS_PROFILE", "KERAS_HOME", "TFDS_DATA_DIR", "TFHUB_CACHE_DIR",
+    "PYTHONPATH", "GOOGLE_APPLICATION_CREDENTIALS", "AWS_PROFILE", "KERAS_HOME", "SLUICE_TASKS", "TFDS_DATA_DIR",
+    "TFHUB_CACHE_DIR",
 )  # fmt: skip
 ON_CLUSTER = (
     "host", "namespace", "token_file", "profile", "backend", "service_account", "pipeline_root", "image", "gpu_image",

@@ -188,7 +188,7 @@ def _execute(job: Job) -> None:
     before = set(sys.modules)
     Executor(executor_input=job.executor_input, function_to_execute=namespace[job.function]).execute()
     late = {getattr(module, "__file__", None) for name, module in [*sys.modules.items()] if name not in before}
-    _demand_unaltered({path: sha256 for path, sha256 in job.sources.items() if str(code.ROOT / path) in late})
+    _demand_unaltered({path: sha256 for path, sha256 in job.sources.items() if str(code.place(path)) in late})
 
 
 def _demand_unaltered(sources: Mapping[str, str]) -> None:
