@@ -231,7 +231,7 @@ def test_pictures_of_a_directory_a_glob_and_standard_input(
 def test_a_picture_that_vanishes_is_a_bad_row(serving: Path, tmp_path: Path) -> None:
     gone = tmp_path / "gone.png"
     gone.symlink_to(picture(tmp_path / "bag.png", 8))
-    batches = predict.raw_input.batches(tasks.get("fashion_mnist"), [str(gone), str(tmp_path / "bag.png")])
+    batches = predict.input_files.batches(tasks.get("fashion_mnist"), [str(gone), str(tmp_path / "bag.png")])
     (tmp_path / "bag.png").rename(tmp_path / "other.png")
     [batch] = batches
     assert [row.sentence for row in batch.rejected] == ["the file cannot be read: No such file or directory"] * 2
