@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,10 @@ from components.serving.preprocessing import Preprocessing, model_inputs
 from tasks import Category, Task
 
 
-class Served(tf.Module):
+class Served:
     """A model as TF Serving and `tf.saved_model.load` see it."""
 
     def __init__(self, task: Task, model_name: str, model: keras.Model, preprocessing: Preprocessing) -> None:
-        super().__init__()
         self.model, self.preprocessing = model, preprocessing
         self._task, self._outputs = task, task.models[model_name].outputs
 
@@ -56,9 +56,33 @@ def further(output: tf.Tensor) -> tf.Tensor:
 def export(task: Task, model_name: str, model: keras.Model, preprocessing: Preprocessing, path: Path) -> Served:
     shutil.rmtree(path, ignore_errors=True)
     served = Served(task, model_name, model, preprocessing)
-    examples = tf.function(served.examples, [tf.TensorSpec([None], tf.string, "examples")], autograph=False)
     specs = {f.name: tf.TensorSpec([None], tensor_spec(f)[0], f.name) for f in task.features}
-    features = tf.function(served.features, autograph=False).get_concrete_function(**specs)
-    signatures: dict[str, Any] = {"serving_default": examples, "features": features}
-    tf.saved_model.save(served, str(path), signatures=signatures)
+    by_example = tf.function(served.examples, autograph=False)
+    by_name = tf.function(served.features, autograph=False)
+    signatures = {
+        "serving_default": by_example.get_concrete_function(tf.TensorSpec([None], tf.string, "examples")),
+        "features": by_name.get_concrete_function(**specs),
+    }
+    root = tf.Module()
+    root.state = state(list(signatures.values()), [model, preprocessing])
+    tf.saved_model.save(root, str(path), signatures=signatures)
     return served
+
+
+def state(functions: Sequence[Any], roots: Sequence[Any]) -> list[Any]:
+    """The variables and tables below the roots that the functions read, each once; nothing of an optimizer.
+
+    A Keras variable is exported as a second one that nobody but Python's loader connects with the first (see
+    https://github.com/tensorflow/serving/issues/2250), so TensorFlow's own variable inside it is taken.
+    """
+    read = {id(tensor) for function in functions for tensor in function.captured_inputs}
+    below = [node for root in roots for node in tf.train.TrackableView(root).descendants()]
+    found = [node.value if isinstance(node, keras.Variable) else node for node in below]
+    return list({id(node): node for node in found if read & {id(handle) for handle in handles(node)}}.values())
+
+
+def handles(node: Any) -> list[Any]:
+    """What a graph captures of a variable, on each device that has a copy of it, or of a table."""
+    if isinstance(node, tf.Variable):
+        return [copy.handle for copy in getattr(node, "values", [node])]
+    return [node.resource_handle] if isinstance(node, tf.saved_model.experimental.TrackableResource) else []
