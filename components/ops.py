@@ -238,6 +238,8 @@ def push(
     model: Input[Model],
     blessing: Input[Artifact],
     rehearsal: Input[Artifact],
+    judged: Input[HTML],
+    report: Output[HTML],
 ) -> NamedTuple("Pushed", [("version", int), ("pushed", str), ("reasons", List[str])]):
     from components.push import step as push
 
@@ -255,6 +257,8 @@ def push(
         model=model.path,
         blessing=blessing.path,
         rehearsal=rehearsal.path,
+        judged=judged.path,
+        report=report.path,
     )
 
 

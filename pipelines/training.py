@@ -149,6 +149,7 @@ def pipeline(*, sparing: bool = False, concluding: bool = False, scheduled: bool
                 model=train.outputs["model"],
                 blessing=evaluate.outputs["blessing"],
                 rehearsal=rehearse.outputs["rehearsal"],
+                judged=evaluate.outputs["report"],
             )
             push.set_caching_options(False)
             if concluding:

@@ -60,7 +60,10 @@ class Summary:
 
     @classmethod
     def of(cls, columns: Sequence[Feature], state: Mapping[str, Any]) -> Summary:
-        return cls(Statistics.of(columns, state["statistics"]), state["fingerprint"], state["shards"])
+        shards: Mapping[str, list[str]] = state["shards"]
+        if strange := [name for names in shards.values() for name in names if Path(name).name != name]:
+            raise ValueError(f"A part's shards lie beside its summary. Received: {strange[0]!r}.")
+        return cls(Statistics.of(columns, state["statistics"]), state["fingerprint"], dict(shards))
 
 
 class PartWriter:

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import tasks
 from components.progress import say
-from components.serving import model_card
+from components.serving import model_card, report_outcome
 from components.serving import versions as served
 from components.serving.output_names import WARMUP, label_values
 from components.serving.provenance import provenance
+from components.serving.report_outcome import Outcome
 from components.storage import atomic_files
 
 RIVAL_SECONDS = 60.0
@@ -43,25 +44,29 @@ def run(
     model: str,
     blessing: str,
     rehearsal: str,
+    judged: str,
+    report: str,
 ) -> Pushed:
-    """Push the model if its blessing is for it, and for the champion that is served now."""
+    """Push the model if its blessing is for it, and for the champion that is served now; then finish the report."""
     source = Path(model) / "serving"
     verdict, tried, sha256 = _read(blessing), _read(Path(rehearsal) / "rehearsal.json"), atomic_files.tree_hash(source)
-    reasons = [*not_this_model(verdict, task, sha256), *not_rehearsed(tried, sha256)]
-    if reasons:
-        return _declined(reasons)
-    if not publish:
+    if reasons := [*not_this_model(verdict, task, sha256), *not_rehearsed(tried, sha256)]:
+        result, outcome = _declined(verdict, reasons)
+    elif not publish:
         say("judged only; not asked to push")
-        return Pushed(0, "", [*rejected(verdict), *tried["reasons"]])
-    data = atomic_files.read_json(statistics)
-    origin = provenance(
-        verdict, data, tried, run=run, inputs=inputs, champion=champion, force=force, parameters=parameters,
-        label_values=label_values(tasks.get(task)),
-    )  # fmt: skip
-    extra = papers(task, origin, data, verdict, tried, Path(rehearsal))
-    if (weights := Path(model) / WEIGHTS).is_file():  # a later run may begin with them
-        extra[WEIGHTS] = weights
-    result = _pushed(task, destination, source, extra, champion=champion, force=force)
+        result = Pushed(0, "", [*rejected(verdict), *tried["reasons"]])
+        outcome = report_outcome.not_pushed(verdict, result.reasons, asked=False)
+    else:
+        data = atomic_files.read_json(statistics)
+        origin = provenance(
+            verdict, data, tried, run=run, inputs=inputs, champion=champion, force=force, parameters=parameters,
+            label_values=label_values(tasks.get(task)),
+        )  # fmt: skip
+        extra = papers(task, origin, data, verdict, tried, Path(rehearsal))
+        if (weights := Path(model) / WEIGHTS).is_file():  # a later run may begin with them
+            extra[WEIGHTS] = weights
+        result, outcome = _pushed(task, destination, source, extra, champion=champion, force=force)
+    report_outcome.settle(judged, report, outcome)
     if result.version and (removed := served.prune(destination, task, keep)):
         say(f"version {result.version} is served; pruned {', '.join(map(str, removed))}")
     return result
@@ -90,7 +95,7 @@ def papers(
 
 def _pushed(
     task: str, destination: str, source: Path, extra: Mapping[str, Any], *, champion: str, force: str
-) -> Pushed:
+) -> tuple[Pushed, Outcome]:
     """Look at what is served and push, until no rival comes in between."""
     verdict, tried, inputs = extra["blessing.json"], extra["rehearsal.json"], extra["provenance.json"]["inputs"]
     while True:
@@ -101,7 +106,7 @@ def _pushed(
         if newest and is_serving(newest, verdict["model_sha256"], inputs):
             say(f"version {newest.number} is this model already")
             against = [] if force or _is_unchanged(newest, inputs) else [*rejected(verdict), *tried["reasons"]]
-            return Pushed(newest.number, str(newest.path), against)
+            return Pushed(newest.number, str(newest.path), against), report_outcome.serving(newest.number, against)
         reasons = [
             *held_back(verdict, champion, newest.champion if newest else ""),
             *tried["reasons"],
@@ -110,12 +115,13 @@ def _pushed(
             *_rivals(destination, task),
         ]
         if reasons and not force:
-            return _declined(reasons)
+            return _declined(verdict, reasons)
         with suppress(served.TakenError):
             sha256 = verdict["model_sha256"]
             version = served.add(destination, task, source, extra, number=number, model_sha256=sha256)
             say(f"pushed version {version.number} to {version.path}")
-            return Pushed(version.number, str(version.path), [])
+            told = report_outcome.pushed(version.number, str(version.path), reasons, force)
+            return Pushed(version.number, str(version.path), []), told
 
 
 def not_rehearsed(tried: Mapping[str, Any], model_sha256: str) -> list[str]:
@@ -217,6 +223,6 @@ def _spoken(champion: str) -> str:
     return f"version {champion.split(':')[0]}" if champion else "no version"
 
 
-def _declined(reasons: list[str]) -> Pushed:
+def _declined(verdict: Mapping[str, Any], reasons: list[str]) -> tuple[Pushed, Outcome]:
     say(f"declined: {' '.join(reasons)}")
-    return Pushed(0, "", reasons)
+    return Pushed(0, "", reasons), report_outcome.not_pushed(verdict, reasons)

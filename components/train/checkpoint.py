@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
 
 from components.progress import say
+
+KEPT = "state.npz"
 
 
 class Resume(keras.callbacks.Callback):
@@ -30,26 +34,25 @@ class Resume(keras.callbacks.Callback):
 
     def restore(self, model: keras.Model) -> int:
         """Put the last finished epoch's state into the built and compiled model; gives the epochs done."""
-        path = self.directory / "state.npz"
-        if not path.exists():
+        kept = _read(self.directory / KEPT)
+        if kept is None:
             return 0
-        with np.load(path, allow_pickle=False) as saved:
-            meta = json.loads(str(saved["meta"]))
-            for i, variable in enumerate(_variables(model)):
-                variable.assign(saved[f"v{i}"])
-            best = [saved[f"b{i}"] for i in range(meta["best_weights"])]
+        meta, variables, best = kept
+        for variable, value in zip(_variables(model), variables, strict=True):
+            variable.assign(value)
         self.history, self.epoch, self.stopped = meta["history"], meta["epoch"], meta["stopped"]
         self._watching = {**meta["watching"], "best_weights": best or None}
-        if self.early is not None:
-            self.on_train_begin()
+        self.on_train_begin()
         if best and (self.stopped or self.epoch >= meta["epochs"]):
             model.set_weights(best)
         say(f"resuming after epoch {self.epoch}")
         return self.epoch
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        for name, value in self._watching.items():
-            setattr(self.early, name, value)
+        """Keras' EarlyStopping, which comes before this one, has just begun to count afresh."""
+        if self.early is not None:
+            for name, value in self._watching.items():
+                setattr(self.early, name, value)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.epoch, self.stopped = epoch + 1, bool(self.model.stop_training)
@@ -68,6 +71,7 @@ class Resume(keras.callbacks.Callback):
             "epochs": self.params["epochs"],
             "stopped": self.stopped,
             "history": self.history,
+            "variables": len(_variables(self.model)),
             "best_weights": len(best),
             "watching": watching,
         }
@@ -77,7 +81,25 @@ class Resume(keras.callbacks.Callback):
         temporary = self.directory / "next.npz"
         with temporary.open("wb") as file:
             np.savez(file, meta=json.dumps(meta), **arrays)
-        temporary.replace(self.directory / "state.npz")
+        temporary.replace(self.directory / KEPT)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray], list[np.ndarray]] | None:
+    """The facts, the model's and optimizer's variables, and the best weights; None where there are none to go on from.
+
+    No epoch waits until the disk has it, so after a power failure the file may be torn: the fit begins afresh then.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            meta = json.loads(str(saved["meta"]))
+            variables = [saved[f"v{i}"] for i in range(meta["variables"])]
+            best = [saved[f"b{i}"] for i in range(meta["best_weights"])]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
+        say(f"{path} is damaged; training begins afresh")
+        return None
+    return meta, variables, best
 
 
 def _variables(model: keras.Model) -> list[Any]:

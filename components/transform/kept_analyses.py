@@ -67,7 +67,7 @@ def _blocks(place: str) -> Iterator[tuple[str, set[str]]]:
             spans = set(json.loads(system.cat_file(path)))
             block = system.unstrip_protocol(path.removesuffix(".spans"))
             read(block)
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError, AttributeError):
             continue  # gone or damaged: the rows are read instead
         if spans:
             yield block, spans

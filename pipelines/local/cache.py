@@ -15,6 +15,7 @@ from typing import Any
 from components.storage.atomic_files import read_json, write_json
 from pipelines.local import content_hash
 from pipelines.local.cache_keys import Ingredients
+from pipelines.local.run_record import within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,8 @@ class Cache:
         try:
             found = read_json(self.index / f"{key}.json")
             artifacts = {name: Artifact(**value) for name, value in found.pop("artifacts").items()}
+            for artifact in artifacts.values():
+                within(self.runs, artifact.path)
             return Entry(**found, artifacts=artifacts)
         except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
             return None  # absent, or not ours to understand: the step runs
@@ -101,8 +104,8 @@ class Cache:
         """Make the directory in which the outputs come to be; True if it is an earlier attempt's, taken over."""
         record = self._partial(key)
         taken = False
-        with suppress(OSError, ValueError, KeyError):  # then there is nothing to take over
-            (self.runs / read_json(record)["path"]).rename(directory)
+        with suppress(OSError, ValueError, KeyError, TypeError):  # then there is nothing to take over
+            within(self.runs, read_json(record)["path"]).rename(directory)
             taken = True
         directory.mkdir(exist_ok=True)
         write_json(record, {"path": directory.relative_to(self.runs).as_posix(), "pid": os.getpid()})
@@ -129,7 +132,7 @@ class Cache:
     def earlier(self, task: str, step: str) -> dict[str, Any]:
         try:
             return dict(read_json(self._latest(task, step)))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, TypeError):
             return {}
 
     def _latest(self, task: str, step: str) -> Path:

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -44,6 +44,11 @@ def plan(found: Sequence[Mapping[str, Any]], task: str, keep: int) -> Plan:
     return Plan(go=tuple(older), needed=needed)
 
 
+def links(runs: Path, names: Sequence[str]) -> list[str]:
+    """Those that are links: what they lead to lies elsewhere and is not ours to remove."""
+    return [name for name in names if (runs / name).is_symlink()]
+
+
 @contextmanager
 def in_use(runs: Path, *, alone: bool = False) -> Iterator[None]:
     """Runs hold the directory together; who cleans it holds it alone."""
@@ -78,23 +83,34 @@ def remove(runs: Path, name: str) -> None:
 
 
 def tidy(runs: Path) -> None:
-    """Whatever belongs to runs that are gone, or to none; nothing runs meanwhile."""
+    """Whatever belongs to runs that are gone, or to none; nothing runs meanwhile, and links are left alone."""
     index = runs / ".cache"
-    for path in index.glob(f"{REMOVED}*"):
+    for path in _directories(index, f"{REMOVED}*"):
         shutil.rmtree(path)
     for path in index.glob("*.lock"):
         path.unlink()
     for path, fact in [*((p, "run") for p in index.glob("*.json")), *((p, "path") for p in index.glob("*.partial"))]:
-        with suppress(ValueError, KeyError):
-            if not (runs / read_json(path)[fact]).exists():
-                path.unlink()
+        if not _belongs(runs, path, fact):
+            path.unlink()
     _tidy_analyses(runs, index / "analysis")
+
+
+def _belongs(runs: Path, entry: Path, fact: str) -> bool:
+    """Whether an entry of the index is for something that is there; one that cannot be read is of no use to anybody."""
+    try:
+        return run_record.within(runs, read_json(entry)[fact]).exists()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _directories(place: Path, pattern: str) -> list[Path]:
+    return [path for path in place.glob(pattern) if path.is_dir() and not path.is_symlink()]
 
 
 def _tidy_analyses(runs: Path, place: Path) -> None:
     """Those that no run that is left can have used; a use sets the directory's time."""
     began = {facts["task"]: facts["started"] for facts in reversed(run_record.every(runs)) if facts["started"]}
-    for path in place.glob("*-*"):
+    for path in [] if place.is_symlink() else _directories(place, "*-*"):
         started = began.get(path.name.rpartition("-")[0])
         if started is None or path.stat().st_mtime < datetime.fromisoformat(started).timestamp():
             shutil.rmtree(path)

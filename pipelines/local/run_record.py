@@ -19,6 +19,7 @@ from tasks import InputError
 
 # A record has these from its first moment on.
 KNOWN = {"run", "task", "status", "steps", "started"}
+STEP = {"name", "status", "seconds"}
 BLANK = {"model": "", "data": "", "started": ""}
 NUMBERED = re.compile(r"(.+)-(\d+)")
 
@@ -97,13 +98,19 @@ def now() -> str:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A run's facts; one that says it is running but has no living process was interrupted."""
+    """A run's facts; one that says it is running but has no living process was interrupted.
+
+    Which run it is, the directory's name says: what stands in run.json may have been written by anybody.
+    """
+    name = {"run": path.name, "task": path.name.rpartition("-")[0]}
     try:
-        facts = dict(read_json(path / "run.json"))
-    except (ValueError, TypeError):
-        facts = {}
-    if not facts.keys() >= KNOWN:
-        return {"run": path.name, "task": path.name.rpartition("-")[0], "status": "damaged", "steps": [], **BLANK}
+        facts = {**read_json(path / "run.json"), **name}
+        sound = facts.keys() >= KNOWN and all(step.keys() >= STEP for step in facts["steps"])
+        datetime.fromisoformat(facts["started"])
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        sound = False
+    if not sound:
+        return {**name, "status": "damaged", "steps": [], **BLANK}
     if facts.get("status") == "running" and not _is_alive(path / ".alive"):
         facts["status"] = "interrupted"
     return facts
@@ -117,6 +124,17 @@ def every(runs: Path, task: str = "") -> list[dict[str, Any]]:
         if (not task or name == task) and (path / "run.json").is_file():
             found.append(load(path))
     return sorted(found, key=lambda facts: str(facts.get("started", "")))
+
+
+def within(runs: Path, words: Any) -> Path:
+    """What a file of ours names below a run's directory; ValueError if it leads elsewhere, be it by a link."""
+    parts = words.split("/") if isinstance(words, str) else []
+    path = runs.joinpath(*parts)
+    if not parts or not NUMBERED.fullmatch(parts[0]) or {"", ".", ".."} & {*parts} or "\0" in words:
+        raise ValueError(f"Expected a path below a run's directory. Received: {words!r}.")
+    if any((runs.joinpath(*parts[:end])).is_symlink() for end in range(1, len(parts) + 1)):
+        raise ValueError(f"{path} is reached by a link, which is not followed.")
+    return path
 
 
 def _numbered(runs: Path) -> Iterator[tuple[str, int]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.evaluate.report.html import ABSENT, Markup, number, section, table, tag
+from components.serving import report_outcome
 
 SAID = (
     "An interval holds, with the bar's confidence, the value that endless rows of the same kind would give. A loss to "
@@ -17,11 +18,8 @@ KINDS = {True: "pass", False: "fail", None: "soft"}
 
 
 def banner(blessing: Mapping[str, Any]) -> Markup:
-    if blessing["blessed"]:
-        said = tag("p", "The model clears every bar of the gate.")
-        return tag("div", tag("strong", "✓ Blessed"), said, class_="verdict good")
-    reasons = tag("ul", *(tag("li", reason) for reason in blessing["reasons"]))
-    return tag("div", tag("strong", "✗ Rejected"), reasons, class_="verdict bad")
+    """As far as the evaluation knows; push writes it again when the outcome is known."""
+    return Markup(report_outcome.banner(report_outcome.judged(blessing)))
 
 
 def forced(reason: str) -> Markup:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from components.push import fail_if_rejected
 from components.push import step as push
 from components.serving import provenance
 from components.serving import versions as destination
+from components.serving.report_outcome import banner, judged
 from components.storage import atomic_files, store
 
 
@@ -36,6 +38,7 @@ class Candidate:
         )
         self.bless(blessed=True)
         self.rehearse()
+        (self.root / self.name / "judged.html").write_text(f"before {banner(judged({'blessed': True}))} after")
 
     @property
     def serving(self) -> Path:
@@ -82,8 +85,18 @@ class Candidate:
             statistics=str(self.root / self.name / "statistics.json"),
             model=str(self.root / self.name / "model"),
             blessing=str(self.root / self.name / "blessing.json"),
+            judged=str(self.root / self.name / "judged.html"),
+            report=str(self.root / self.name / "report.html"),
             **given | changes,
         )
+
+    @property
+    def told(self) -> str:
+        """What the finished report says of the outcome, without its markup."""
+        page = (self.root / self.name / "report.html").read_text()
+        assert page.startswith("before <!--outcome-->")
+        assert page.endswith("<!--/outcome--> after")
+        return re.sub("<[^>]*>", "|", page)
 
 
 def pushed(root: Path) -> list[int]:
@@ -344,14 +357,15 @@ import sys, time
 from pathlib import Path
 from pipelines import lazy_imports
 lazy_imports.install()
-from components import push
+from components.push import step as push
 url, root, name = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
 here = Path(root, name)
 print(push.run(task="auto_mpg", destination=url, champion="", inputs=name, run=name, force="", parameters={},
       statistics=str(here / "statistics.json"), model=str(here / "model"), blessing=str(here / "blessing.json"),
-      rehearsal=str(here / "rehearsal")).version, flush=True)
+      rehearsal=str(here / "rehearsal"), judged=str(here / "judged.html"), report=str(here / "report.html")).version,
+      flush=True)
 """
 
 
@@ -369,6 +383,51 @@ def test_processes_that_race_for_one_baseline(tmp_path: Path) -> None:
         racer.stdin.flush()
     versions = [int(racer.communicate(timeout=60)[0].split()[-1]) for racer in racers]
     assert sorted(versions) == [0, 0, 0, 1]
+
+
+def test_the_report_is_finished_when_the_outcome_is_known(tmp_path: Path) -> None:
+    first = Candidate(tmp_path, "first")
+    first.push(publish=False)
+    assert "✓ Clears the gate|" in first.told
+    version = first.push()
+    assert f"✓ Pushed as version 1||It is served from {version.pushed}." in first.told
+    first.push()
+    assert "✓ Version 1 serves this model already" in first.told
+
+    rival = Candidate(tmp_path, "rival")
+    rival.push()
+    assert "Held back||The model clears every bar of the gate, and was not pushed:" in rival.told
+    assert "The champion changed: the model was judged against no version, and" in rival.told
+    hung = Candidate(tmp_path, "hung", version_of(tmp_path)).rehearse(reasons=["It <hangs>."])
+    hung.push()
+    assert "Held back|" in hung.told
+    assert "It &lt;hangs&gt;." in hung.told
+
+    poor = Candidate(tmp_path, "poor", version_of(tmp_path)).bless(blessed=False, reasons=["mae 9 is above the bar."])
+    poor.push()
+    assert "✗ Rejected||Nothing was pushed:|" in poor.told
+    assert "mae 9 is above the bar." in poor.told
+    poor.push(force="it is dead")
+    assert "Pushed by force as version 2|" in poor.told
+    assert "The reason given: it is dead." in poor.told
+    destination.rollback(tmp_path / "serving", "auto_mpg", 1)
+    late = Candidate(tmp_path, "late", version_of(tmp_path))
+    late.push()
+    assert "Held back|" in late.told
+    assert "Version 3 is a rollback to version 1" in late.told
+
+
+def version_of(root: Path) -> str:
+    newest = destination.newest(root / "serving", "auto_mpg")
+    assert newest is not None
+    return newest.champion
+
+
+def test_what_no_evaluation_wrote_is_no_report(tmp_path: Path) -> None:
+    candidate = Candidate(tmp_path, "first")
+    (tmp_path / "first" / "judged.html").write_text("<!--outcome-->")
+    with pytest.raises(ValueError, match="Expected a report that an evaluation wrote"):
+        candidate.push()
 
 
 def test_git_revision(tmp_path: Path) -> None:

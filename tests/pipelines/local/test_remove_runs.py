@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from repository import ROOT, SUPPORT
 
 from pipelines.command_line import parser
 from pipelines.commands import clean
-from pipelines.local import remove_runs, run_record
+from pipelines.local import cache, remove_runs, run_record
 from tasks import InputError
 
 
@@ -118,3 +119,70 @@ def test_held_wrong(tmp_path: Path, words: list[str], said: str) -> None:
     with pytest.raises(InputError) as error:
         sluice_clean(tmp_path, *words)
     assert said in str(error.value)
+
+
+def record(runs: Path, directory: str, **changed: object) -> None:
+    facts = {"run": directory, "task": directory.rpartition("-")[0], "status": "done", "steps": []}
+    written = {**facts, "started": "2026-01-01T00:00:00+00:00", **changed}
+    (runs / directory).mkdir(parents=True)
+    (runs / directory / "run.json").write_text(json.dumps(written))
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_runs_name_is_its_directorys_whatever_its_record_says(tmp_path: Path, absolute: bool) -> None:
+    runs, precious = tmp_path / "runs", tmp_path / "precious"
+    precious.mkdir()
+    record(runs, "auto_mpg-1", run=str(precious) if absolute else "../precious", task="../precious")
+    record(runs, "auto_mpg-2", started="2026-01-02T00:00:00+00:00")
+    assert sluice_clean(runs, "--keep", "1") == 0
+    assert precious.is_dir()
+    assert [path.name for path in runs.glob("auto_mpg-*")] == ["auto_mpg-2"]
+
+
+def test_links_are_not_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs, elsewhere = tmp_path / "runs", tmp_path / "elsewhere"
+    record(elsewhere, "auto_mpg-7")
+    (elsewhere / "analysis" / "old-1").mkdir(parents=True)
+    record(runs, "auto_mpg-9", started="2026-01-02T00:00:00+00:00")
+    (runs / "auto_mpg-1").symlink_to(elsewhere / "auto_mpg-7")
+    (runs / ".cache").mkdir()
+    (runs / ".cache" / "removed-1").symlink_to(elsewhere / "auto_mpg-7")
+    (runs / ".cache" / "analysis").symlink_to(elsewhere / "analysis")
+    assert sluice_clean(runs, "--keep", "1") == 0
+    assert "auto_mpg-1: stays, for it is a link\n" in capsys.readouterr().out
+    assert (elsewhere / "auto_mpg-7" / "run.json").is_file()
+    assert (elsewhere / "analysis" / "old-1").is_dir()
+    (runs / ".cache" / "removed-1").unlink()
+    shutil.rmtree(runs / ".cache")
+    (runs / ".cache").symlink_to(elsewhere)
+    with pytest.raises(InputError, match=r"\.cache is a link, and links are not followed"):
+        sluice_clean(runs, "--keep", "1")
+
+
+@pytest.mark.parametrize("odd", ["5", "null", "[]", '{"run": 5}', '{"path": null}', '{"run": "..", "path": "../x"}'])
+def test_entries_that_nobody_can_use_go(tmp_path: Path, odd: str) -> None:
+    record(tmp_path, "auto_mpg-1", started=5)
+    (tmp_path / "auto_mpg-2").mkdir()
+    (tmp_path / "auto_mpg-2" / "run.json").write_text(odd)
+    (tmp_path / ".cache" / "analysis" / "auto_mpg-0123").mkdir(parents=True)
+    for name in ("key.json", "key.partial"):
+        (tmp_path / ".cache" / name).write_text(odd)
+    assert sluice_clean(tmp_path, "--keep", "2") == 0
+    assert not [*(tmp_path / ".cache").glob("key.*")]
+
+
+def test_no_entry_takes_what_lies_outside(tmp_path: Path) -> None:
+    runs, precious = tmp_path / "runs", tmp_path / "precious"
+    precious.mkdir()
+    (runs / "auto_mpg-1").mkdir(parents=True)
+    (runs / ".cache").mkdir()
+    (runs / "auto_mpg-2").symlink_to(tmp_path)
+    kept, metadata = cache.Cache(runs), {"path": "../precious", "content": "", "metadata": {}, "files": []}
+    for path in ("../precious", str(precious), "auto_mpg-2/precious", "auto_mpg-1/../../precious", "precious", 5, None):
+        (runs / ".cache" / "key.partial").write_text(json.dumps({"path": path}))
+        target = runs / "auto_mpg-1" / f"train-{path}".replace("/", "_")
+        assert not kept.begin("key", target)
+        entry = {"key": "key", "step": "train", "run": "auto_mpg-1", "seconds": 1, "parameters": {}}
+        (runs / ".cache" / "key.json").write_text(json.dumps({**entry, "artifacts": {"a": {**metadata, "path": path}}}))
+        assert kept.find("key") is None
+        assert precious.is_dir()

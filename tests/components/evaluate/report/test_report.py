@@ -219,9 +219,9 @@ def test_hostile_data_stay_text(tmp_path: Path) -> None:
 
 def test_the_verdict_is_said_with_its_reasons(tmp_path: Path) -> None:
     page, _ = write(tmp_path / "a.html", make_task(Number("mpg"), Number("weight"), metric="r2"), cars())
-    assert "✓ Blessed" in page.text
+    assert "Clears the gate; not pushed yet" in page.text
     page, _ = write(tmp_path / "b.html", CARS, cars())
-    assert "✗ Rejected" in page.text
+    assert "✗ Rejected by the gate" in page.text
     assert "is above the bar 0.5" in page.text
     assert "0.25 to 0.875" in page.text
     assert "0.125 to 0.625" in page.text
@@ -379,7 +379,7 @@ def test_the_page_of_many_rows_stays_small(tmp_path: Path) -> None:
 
 
 def test_the_report_needs_no_tensorflow() -> None:
-    code = "import sys; from components import report; print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
+    code = "import sys; from components.evaluate.report import report; print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
 
