@@ -379,7 +379,8 @@ def test_the_page_of_many_rows_stays_small(tmp_path: Path) -> None:
 
 
 def test_the_report_needs_no_tensorflow() -> None:
-    code = "import sys; from components.evaluate.report import report; print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
+    heavy = "{'tensorflow', 'keras', 'matplotlib'}"
+    code = f"import sys; from components.evaluate.report import report; print({heavy} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
 
