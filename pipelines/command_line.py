@@ -27,6 +27,11 @@ PREDICT = """sluice predict auto_mpg cars.csv > predictions.jsonl
 Answers come in the order of the rows. A row that cannot be answered has an "error" in its place, and the exit status
 is 1 then. With pictures, a glob or more than one FILE each answer names its "file"."""
 
+SERVE = """sluice serve auto_mpg imdb_padded --port 8501
+  sluice serve fashion_mnist --log asked.jsonl
+
+A version that is pushed meanwhile takes over within two seconds. Stop it with Ctrl-C."""
+
 
 class _Command(argparse.ArgumentParser):
     """Files may stand behind options too, where argparse by itself takes each for one word too many."""
@@ -180,6 +185,13 @@ def _serving(commands: _Commands) -> None:
         help="write to FILE.jsonl or FILE.parquet instead of stdout; whole or not at all",
     )
     predict.add_argument("--version", type=int, default=None, metavar="N", help="default: the newest")
+    serve = commands.add(
+        "serve", "serve", "answer over HTTP on this machine, as TF Serving would, with a page to try the model", SERVE
+    )
+    serve.add_argument("tasks", metavar="TASK", nargs="+")
+    serve.add_argument("--port", type=int, default=8501, metavar="N", help="default: 8501; 0 for any free one")
+    serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default: 127.0.0.1, this machine alone")
+    serve.add_argument("--log", default="", metavar="FILE", help="append what is asked and answered, a JSON line a row")
     versions = commands.add(
         "versions", "versions", "list the versions of a task's model", "sluice versions auto_mpg", action="versions"
     )
@@ -198,7 +210,7 @@ def _serving(commands: _Commands) -> None:
         "release", "versions", "let retraining push again after a rollback", "sluice release auto_mpg", action="release"
     )
     release.add_argument("task", metavar="TASK")
-    for command in (predict, versions, rollback, release):
+    for command in (predict, serve, versions, rollback, release):
         _place(command, "serving")
 
 

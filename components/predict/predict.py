@@ -15,11 +15,11 @@ import pyarrow as pa
 
 import tasks
 from components.predict import input_files, write_answers
-from components.predict.pushed_model import RawModel
 from components.predict.write_answers import JsonLines, Parquet, Part
 from components.reading import Batch, Pictures
 from components.reading.check_rows import check
 from components.serving import versions
+from components.serving.pushed_model import RawModel
 from components.storage import atomic_files
 from tasks import InputError, Task
 

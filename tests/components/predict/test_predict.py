@@ -17,8 +17,9 @@ from PIL import Image as Picture
 
 import tasks
 from components.examples import tfrecord
-from components.predict import predict, pushed_model
+from components.predict import predict
 from components.predict import write_answers as answers
+from components.serving import pushed_model
 from components.serving.output_names import main_output
 from tasks import InputError
 

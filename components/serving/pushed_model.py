@@ -1,4 +1,4 @@
-"""A pushed version, asked by the names of its raw features."""
+"""A pushed version, asked by its signatures or by typed rows."""
 
 from __future__ import annotations
 
@@ -32,11 +32,18 @@ class RawModel:
             ) from error
         if "features" not in self._loaded.signatures:
             raise InputError(f"The model at {str(path)!r} has no signature 'features', so it is none of this task's.")
-        self._signature = self._loaded.signatures["features"]
         self._check()
 
+    @property
+    def signatures(self) -> dict[str, dict[str, str]]:
+        """The inputs of each signature and their types."""
+        return {
+            name: {key: spec.dtype.name for key, spec in signature.structured_input_signature[1].items()}
+            for name, signature in self._loaded.signatures.items()
+        }
+
     def _check(self) -> None:
-        takes = {name: spec.dtype.name for name, spec in self._signature.structured_input_signature[1].items()}
+        takes = self.signatures["features"]
         gives = {feature.name: _kind(feature) for feature in self._features}
         if takes == gives:
             return
@@ -49,15 +56,17 @@ class RawModel:
     def __call__(self, rows: Rows) -> dict[str, np.ndarray]:
         columns = {feature.name: filled(feature, rows.columns[feature.name]) for feature in self._features}
         starts = range(0, max(len(rows), 1), self._at_once)
-        answers = [self._ask({n: column[at : at + self._at_once] for n, column in columns.items()}) for at in starts]
+        batches = ({n: column[at : at + self._at_once] for n, column in columns.items()} for at in starts)
+        answers = [self.ask("features", batch) for batch in batches]
         return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
 
-    def _ask(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def ask(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The outputs of a signature by name; RuntimeError where the model fails."""
         try:
-            tensors = {name: self._tf.constant(column) for name, column in columns.items()}
-            return {name: values.numpy() for name, values in self._signature(**tensors).items()}
+            tensors = {name: self._tf.constant(column) for name, column in inputs.items()}
+            return {name: values.numpy() for name, values in self._loaded.signatures[signature](**tensors).items()}
         except self._tf.errors.OpError as error:
-            raise RuntimeError(f"The model cannot answer these rows: {_first_line(error)}") from error
+            raise RuntimeError(f"The model cannot answer these rows: {_cause(error)}") from error
 
 
 def filled(feature: Feature, column: pa.Array) -> np.ndarray:
@@ -82,3 +91,10 @@ def _listed(kinds: dict[str, str]) -> str:
 def _first_line(error: Exception) -> str:
     said: Any = getattr(error, "message", None) or str(error)
     return str(said).strip().splitlines()[0] if str(said).strip() else type(error).__name__
+
+
+def _cause(error: Exception) -> str:
+    """What an operation of the graph complains of: TensorFlow says it before the name of the operation."""
+    lines = str(getattr(error, "message", error)).strip().splitlines()
+    named = next((at for at, line in enumerate(lines) if "[[{{" in line), 0)
+    return lines[named - 1] if named else _first_line(error)
