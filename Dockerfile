@@ -8,7 +8,7 @@ WORKDIR /src
 COPY requirements.lock ./
 RUN python -m venv /opt/sluice && \
     /opt/sluice/bin/python -m pip install --no-deps --require-hashes -r requirements.lock && \
-    /opt/sluice/bin/python -m pip uninstall --yes --quiet import-linter mypy pandas-stubs pytest pytest-xdist ruff uv
+    /opt/sluice/bin/python -m pip uninstall --yes --quiet import-linter ipykernel mypy nbclient pandas-stubs pytest pytest-xdist ruff uv
 
 FROM dependencies AS package
 COPY pyproject.toml README.md LICENSE ./
@@ -16,6 +16,7 @@ COPY transforms transforms
 COPY tasks tasks
 COPY components components
 COPY pipelines pipelines
+COPY sluice sluice
 RUN /opt/sluice/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM dependencies AS cuda

@@ -92,7 +92,8 @@ def _read(word: str, kind: type) -> Any:
     if kind is bool:
         return BOOLEANS[word.lower()]
     if kind is tuple:
-        return tuple(_number(part) for part in word.split(",") if part.strip())
+        inside = word[1:-1] if (word[:1], word[-1:]) in {("[", "]"), ("(", ")")} else word
+        return tuple(_number(part) for part in inside.split(",") if part.strip())
     if kind in (int, float) and "_" in word:
         raise ValueError(word)
     return kind(word)

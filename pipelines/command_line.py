@@ -111,6 +111,10 @@ def _run(commands: _Commands) -> None:
     run.add_argument("--force", default=None, metavar="REASON", help="push past the gate; the reason is kept")
     _runs_and_serving(run)
     _json(run)
+    run.add_argument(
+        "--progress", choices=("text", "json"), default="text",
+        help="how stderr tells how far it is: text (default), or json: an object a line, for programs",
+    )  # fmt: skip
 
     sweep = commands.add(
         "sweep", "sweep", "train and judge a model for each combination of settings; push none",
@@ -220,12 +224,16 @@ def _runs_and_serving(command: argparse.ArgumentParser) -> None:
 
 
 def _place(command: argparse.ArgumentParser, name: str) -> None:
-    home = Path(os.environ.get("SLUICE_HOME") or ".")
     what = {"runs": "where runs are kept", "serving": "the directory that is served"}[name]
     command.add_argument(
-        f"--{name}", type=_local if name == "runs" else _absolute, default=_absolute(str(home / name)), metavar="DIR",
+        f"--{name}", type=_local if name == "runs" else _absolute, default=default_place(name), metavar="DIR",
         help=f"{what}; default: ./{name}, or $SLUICE_HOME/{name}", dest=f"{name}_dir",
     )  # fmt: skip
+
+
+def default_place(name: str) -> Path:
+    """Where runs, or versions, are kept when nobody says otherwise."""
+    return (Path(os.environ.get("SLUICE_HOME") or ".") / name).expanduser().absolute()
 
 
 def _json(command: argparse.ArgumentParser) -> None:

@@ -104,10 +104,21 @@ def kept(columns: Columns, mask: np.ndarray) -> Columns:
 
 def flat(columns: Columns) -> dict[str, pa.Array]:
     """The columns of a table."""
-    table: dict[str, pa.Array] = {}
+    found: dict[str, pa.Array] = {}
     for name, values in columns.items():
-        table |= {f"{name}.{key}": one for key, one in values.items()} if isinstance(values, dict) else {name: values}
-    return table
+        found |= {f"{name}.{key}": one for key, one in values.items()} if isinstance(values, dict) else {name: values}
+    return found
+
+
+def table(part: Part) -> pa.Table:
+    """Answers and errors in the rows' order; a bad row has nothing but its `error`."""
+    nothing, order = pa.nulls(len(part.errors)), pa.array(part.order)
+    columns = {"file": part.files} if part.files is not None else {}
+    for name, values in flat(part.columns).items():
+        columns[name] = pa.concat_arrays([values, nothing.cast(values.type)]).take(order)
+    fine = pa.nulls(len(part.order) - len(part.errors), pa.string())
+    columns["error"] = pa.concat_arrays([fine, pa.array(part.errors, pa.string())]).take(order)
+    return pa.table(columns)
 
 
 class JsonLines:
@@ -172,22 +183,15 @@ class Parquet:
         self._held: list[pa.Table] = []
 
     def write(self, part: Part) -> None:
-        nothing = pa.nulls(len(part.errors))
-        table = {"file": part.files} if part.files is not None else {}
-        order = pa.array(part.order)
-        for name, values in flat(part.columns).items():
-            table[name] = pa.concat_arrays([values, nothing.cast(values.type)]).take(order)
-        fine = pa.nulls(len(part.order) - len(part.errors), pa.string())
-        table["error"] = pa.concat_arrays([fine, pa.array(part.errors, pa.string())]).take(order)
-        self._held.append(pa.table(table))
+        self._held.append(table(part))
         if sum(map(len, self._held)) >= GROUP:
             self._flush()
 
     def _flush(self) -> None:
         if self._held:
-            table = pa.concat_tables(self._held).unify_dictionaries()
-            self._writer = self._writer or pq.ParquetWriter(self._file, table.schema)
-            self._writer.write_table(table)
+            held = pa.concat_tables(self._held).unify_dictionaries()
+            self._writer = self._writer or pq.ParquetWriter(self._file, held.schema)
+            self._writer.write_table(held)
             self._held = []
 
     def close(self) -> None:

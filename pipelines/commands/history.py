@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components.serving import versions as destination
-from pipelines.commands import run_summary, versions
+from pipelines.commands import compared_runs, run_summary, versions
 from pipelines.local import run_record
 from tasks import InputError, nearest
 
@@ -79,17 +79,11 @@ def _essentials(facts: dict[str, Any], runs: Path) -> str:
 
 
 def _side_by_side(compared: list[dict[str, Any]]) -> str:
-    """A column for each run; settings and metrics that any of them has."""
-    rows = [["", *(facts["run"] for facts in compared)]]
-    for name in ("model", "data", "status"):
-        rows.append([name, *(str(facts.get(name, "")) for facts in compared)])
-    settings = [_settings(facts) for facts in compared]
-    for name in dict.fromkeys(name for values in settings for name in values):
-        rows.append([name, *(str(values.get(name, "")) for values in settings)])
-    measured = [facts.get("metrics", {}) for facts in compared]
-    for name in dict.fromkeys(name for values in measured for name in values):
-        rows.append([name, *(run_summary.number(values[name]) if name in values else "" for values in measured)])
-    rows.append(["blessed", *("yes" if facts.get("blessed") else "no" for facts in compared)])
+    """A column for each run; a row where they are not alike is marked."""
+    rows = [["", *(facts["run"] for facts in compared), ""]]
+    for name, values in compared_runs.compared(compared).items():
+        words = ["" if value is None else run_summary.number(value) for value in values]
+        rows.append([name, *words, "≠" if len(set(words)) > 1 else ""])
     return run_summary.table(rows)
 
 

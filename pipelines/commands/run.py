@@ -15,6 +15,7 @@ from pipelines.commands import run_summary
 from pipelines.compiled_graph import Graph
 from pipelines.local.dry_run import preview
 from pipelines.local.progress_display import Display
+from pipelines.local.progress_events import Events
 from pipelines.local.run import FAILED, WRONG_INPUT, Result, run
 from pipelines.local.run_steps import StepFailedError
 from tasks import InputError
@@ -25,7 +26,8 @@ def main(given: argparse.Namespace) -> int:
     training, arguments = compiled_graph.training(), pipeline_arguments(given)
     if given.dry_run:
         return _dry_run(training, arguments, given)
-    result = run(training, arguments, given.runs_dir, use_cache=not given.no_cache)
+    display = Events() if given.progress == "json" else None
+    result = run(training, arguments, given.runs_dir, use_cache=not given.no_cache, display=display)
     if given.json:
         print(json.dumps(as_json(result), indent=1))
     elif not result.trouble:

@@ -8,8 +8,8 @@ from typing import Any
 import tasks
 
 
-def summary(facts: Mapping[str, Any]) -> str:
-    """The end of a run in a few lines."""
+def summary(facts: Mapping[str, Any], *, hint: bool = True) -> str:
+    """The end of a run in a few lines; the hint at other data needs the task's file."""
     lines = [f"{facts['run']}: {facts['model']} on {_data(facts)}"]
     if facts.get("metrics"):
         lines.append(f"  {metrics(facts['metrics'])}")
@@ -17,7 +17,7 @@ def summary(facts: Mapping[str, Any]) -> str:
     lines += [f"  warning: {sentence}" for sentence in facts.get("warnings", [])]
     if facts.get("report"):
         lines.append(f"  report {facts['report']}")
-    if facts.get("data") == "sample":
+    if hint and facts.get("data") == "sample":
         lines.append(f"The sample is synthetic. {_other_data(facts['task'])}")
     return "\n".join(lines)
 

@@ -18,6 +18,8 @@ from pipelines.local import run_record
 from tasks import InputError
 
 REMOVED = "removed-"
+# Rows that came from a notebook, below the runs.
+FRAMES = ".frames"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,10 @@ def tidy(runs: Path) -> None:
         if not _belongs(runs, path, fact):
             path.unlink()
     _tidy_analyses(runs, index / "analysis")
+    named = {Path(str(facts.get("data"))).name for facts in run_record.every(runs)}
+    for path in [] if (runs / FRAMES).is_symlink() else (runs / FRAMES).glob("frame-*.parquet"):
+        if path.name not in named:
+            path.unlink()
 
 
 def _belongs(runs: Path, entry: Path, fact: str) -> bool:
