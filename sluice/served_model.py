@@ -19,7 +19,7 @@ class ServedModel:
     """A SavedModel with its preprocessing inside. Call it, or its `predict`, with raw rows."""
 
     def __init__(self, task: str, path: Path, *, version: int = 0, provenance: dict[str, Any] | None = None) -> None:
-        from components.predict.pushed_model import RawModel
+        from components.serving.pushed_model import RawModel
 
         self.task, self.path, self.version, self.provenance = task, path, version, provenance or {}
         self._definition = definition(task)
