@@ -9,6 +9,7 @@ import hashlib
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -23,13 +24,14 @@ import tasks
 from components.progress import say
 from components.rehearse import clean_process
 from components.rehearse.awkward_requests import SINGLE, THOUSAND, Questions, prepared
+from components.rehearse.clean_process import BY_SESSION, SIGNATURES
 from components.serving.output_names import CLOSE, WARMUP, main_output
 from components.storage import atomic_files
 from tasks import Task
 
 SECONDS = 900
 DOCUMENT = "rehearsal.json"
-SIGNATURES = ("serving_default", "features")
+LOADERS = {"python": "Python's loader", "session": "the session loader, which TensorFlow Serving, Java, C and Go use"}
 
 
 class Rehearsed(NamedTuple):
@@ -61,7 +63,8 @@ def tried(task: Task, name: str, served: Path, examples: str, predictions: Path,
     reasons = problems(task, answers, expected)
     return {
         "passed": not reasons,
-        "loaded": answers["loaded"],
+        "loaded": not any(answers["loaders"].values()),
+        "loaders": answers["loaders"],
         "reasons": reasons,
         "task": name,
         "model_sha256": atomic_files.tree_hash(served),
@@ -87,19 +90,30 @@ def _started(served: Path, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _answers(process: subprocess.Popen[bytes], questions: Questions, folder: Path) -> dict[str, Any]:
+    """What the process has found out. Its own end is nothing that the model has done: it fails this step."""
     path = _answers_path(folder)
     try:
         _, said = process.communicate(pickle.dumps(questions.document), timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        return {"loaded": True, "cases": {}, "error": f"it had not answered after {SECONDS} seconds"}
-    sys.stderr.write(said.decode(errors="replace"))
-    if process.returncode or not path.exists():
-        last = (said.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
-        path.unlink(missing_ok=True)
-        return {"loaded": False, "cases": {}, "error": f"its process ended with status {process.returncode}: {last}"}
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(_unknown(f"had not answered after {SECONDS} seconds")) from error
+    words = said.decode(errors="replace")
+    sys.stderr.write(words)
+    if process.returncode < 0:
+        killer = signal.Signals(-process.returncode).name
+        raise RuntimeError(_unknown(f"was killed by {killer} (memory may have run out)"))
+    if process.returncode:
+        last = (words.strip().splitlines() or ["it said nothing"])[-1]
+        raise RuntimeError(_unknown(f"ended with status {process.returncode}: {last}"))
     found: dict[str, Any] = pickle.loads(path.read_bytes())
     path.unlink()
     return found
+
+
+def _unknown(end: str) -> str:
+    return (
+        f"The clean process in which the exported model is tried out {end}. So nothing is known of the model. "
+        "See that the machine has memory, disk and time for it, then give the same command again."
+    )
 
 
 def _answers_path(folder: Path) -> Path:
@@ -121,14 +135,18 @@ def predicted(path: Path, ids: list[int]) -> dict[str, np.ndarray]:
 
 def problems(task: Task, answers: Mapping[str, Any], expected: Mapping[str, np.ndarray]) -> list[str]:
     """Why the model cannot be served."""
-    if not answers["loaded"]:
-        return [f"Plain TensorFlow cannot load the exported model: {answers['error']}."]
-    if answers.get("error"):
-        return [f"The exported model could not be tried out in a clean process: {answers['error']}."]
-    found = [*_strangers(answers), *_not_as_evaluated(task, answers, expected)]
+    found = list(_unanswered(answers["loaders"]))
+    found += [*_strangers(answers), *_not_as_evaluated(task, answers, expected)]
     for title, case in answers["cases"].items():
         found.extend(_awkward(title, case))
     return found
+
+
+def _unanswered(loaders: Mapping[str, str]) -> Iterator[str]:
+    answering = [f" It does through {LOADERS[loader]}." for loader, error in loaders.items() if not error]
+    for loader, error in loaders.items():
+        if error:
+            yield f"The exported model does not answer through {LOADERS[loader]}: {error}.{''.join(answering)}"
 
 
 def _strangers(answers: Mapping[str, Any]) -> Iterator[str]:
@@ -157,7 +175,7 @@ def _pairs(
     task: Task, answers: Mapping[str, Any], expected: Mapping[str, np.ndarray]
 ) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
     """Title, signature, answers and predictions of the cases that are real rows."""
-    for title in (SINGLE, THOUSAND):
+    for title in (SINGLE, THOUSAND, BY_SESSION):
         case = answers["cases"].get(title, {"error": "not asked"})
         for signature in () if case["error"] else SIGNATURES:
             for output, wanted in expected.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +18,10 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from components.evaluate import predictions
+from components.push import step as push
 from components.rehearse import awkward_requests, clean_process
 from components.rehearse import step as rehearse
-from components.serving.export import export
+from components.serving.export import Served, export
 from components.serving.preprocessing import Preprocessing
 from components.transform import step as transform
 from tasks import Category, Image, Number, Text
@@ -36,7 +39,9 @@ def exported(plane, plane_rows, write_examples, place: Path) -> Path:
         keras.utils.set_random_seed(0)
         examples = write_examples(plane, place / "examples", {"train": plane_rows, "test": plane_rows[:9]})
         transform.analyse(plane, plane.preprocess, examples, str(place / "graph"), [])
-        export(plane, "line", plane.models["line"].build(), Preprocessing(str(place / "graph")), place / "serving")
+        model = plane.models["line"].build()
+        model.save(place / "model.keras")
+        export(plane, "line", model, Preprocessing(str(place / "graph")), place / "serving")
         served = predictions.ServedModel(place / "serving")
         predictions.write(plane, served, None, examples, str(place / "predictions.parquet"))
     return place
@@ -52,6 +57,7 @@ def test_a_good_model_passes_and_leaves_its_measures_and_warm_up_requests(plane,
     document = tried(plane, exported, tmp_path)
     assert (document["passed"], document["loaded"], document["reasons"]) == (True, True, [])
     assert document["cases"] == ["one row at a time", "1,000 rows at once", "without b", "with an unseen side"]
+    assert document["loaders"] == {"python": "", "session": ""}
     assert document["largest_difference"] < 1e-5
     assert document["rows"] == document["predictions"]["rows"] == 9
     assert set(document["latency"]) == {1, 1000}
@@ -69,14 +75,85 @@ def test_a_good_model_passes_and_leaves_its_measures_and_warm_up_requests(plane,
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded(plane, exported, tmp_path):
     (tmp_path / "served").mkdir()
     (tmp_path / "served" / "saved_model.pb").write_text("no model")
     document = tried(plane, exported, tmp_path, served=tmp_path / "served")
     assert (document["passed"], document["loaded"]) == (False, False)
-    assert document["reasons"][0].startswith("Plain TensorFlow cannot load the exported model: ")
+    python, session = document["reasons"]
+    assert python.startswith("The exported model does not answer through Python's loader: OSError: Cannot parse file")
+    assert session.startswith("The exported model does not answer through the session loader, which TensorFlow Serving")
     assert not (tmp_path / "tf_serving_warmup_requests").exists()
+
+
+def as_before(plane: Any, place: Path, path: Path) -> None:
+    """The export that no server could answer from: a Keras model hung on a module as it is."""
+    served = Served(plane, "line", keras.saving.load_model(place / "model.keras"), Preprocessing(str(place / "graph")))
+    module = tf.Module()
+    module.model, module.preprocessing = served.model, served.preprocessing
+    raw = {"a": tf.float32, "b": tf.float32, "side": tf.string}
+    by_example = tf.function(served.examples, [tf.TensorSpec([None], tf.string, "examples")], autograph=False)
+    by_name = tf.function(served.features, autograph=False).get_concrete_function(
+        **{name: tf.TensorSpec([None], dtype, name) for name, dtype in raw.items()}
+    )
+    tf.saved_model.save(module, str(path), signatures={"serving_default": by_example, "features": by_name})
+
+
+@pytest.mark.slow
+def test_a_model_that_answers_python_alone_is_not_pushed(plane, exported, tmp_path):
+    as_before(plane, exported, tmp_path / "served")
+    folder = tmp_path / "rehearsal"
+    folder.mkdir()
+    document = tried(plane, exported, folder, served=tmp_path / "served")
+    assert (document["passed"], document["loaded"]) == (False, False)
+    [reason] = document["reasons"]
+    assert reason.startswith(
+        "The exported model does not answer through the session loader, which TensorFlow Serving, Java, C and Go use: "
+        "serving_default: FailedPreconditionError: "
+    )
+    assert reason.endswith(" It does through Python's loader.")
+    assert document["largest_difference"] < 1e-5
+    assert push.not_rehearsed(document, document["model_sha256"]) == [reason]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL (memory may have run out)"),
+        ("import sys; sys.exit('terminate called after throwing std::bad_alloc')", "ended with status 1: terminate"),
+        ("import time; time.sleep(60)", "had not answered after 3 seconds"),
+    ],
+)
+def test_an_accident_of_the_process_fails_the_step(plane, exported, tmp_path, monkeypatch, code, words):
+    (tmp_path / "process.py").write_text(code)
+    monkeypatch.setattr(clean_process, "__file__", str(tmp_path / "process.py"))
+    monkeypatch.setattr(rehearse, "SECONDS", 3)
+    with pytest.raises(RuntimeError, match=re.escape(words)):
+        tried(plane, exported, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_full_disk_fails_the_step(plane, exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(rehearse, "WARMUP", "/dev/full")
+    with pytest.raises(RuntimeError, match=r"No space left on device.*So nothing is known of the model"):
+        tried(plane, exported, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError("std::bad_alloc"), True),
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (tf.errors.ResourceExhaustedError(None, None, "answers.pickle; No space left on device"), True),
+        (RuntimeError("can't start new thread"), True),
+        (OSError("Cannot parse file b'saved_model.pb': Error parsing message"), False),
+        (tf.errors.FailedPreconditionError(None, None, "Could not find variable dense_1/kernel"), False),
+        (KeyError("features"), False),
+    ],
+)
+def test_what_the_machine_lacks_is_told_from_what_the_model_does(error, expected):
+    assert clean_process.is_accident(tf, error) is expected
 
 
 class Awkward(tf.Module):
@@ -105,7 +182,6 @@ class Awkward(tf.Module):
             return {"prediction": a + 2 * b}
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_every_fault_of_a_model_is_a_reason(plane, exported, tmp_path):
     model = Awkward()
