@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from components import beam_runners
 from pipelines.kubeflow import command_options as cluster
 
 ABOUT = """From raw data to a served Keras model: ingest, validate, transform, train, evaluate, push.
@@ -50,6 +51,16 @@ class _Once(argparse.Action):
         if getattr(namespace, self.dest) != self.default:
             parser.error(f"{option} was given twice; expected it once, with a glob such as 'days/*.csv' for many files")
         setattr(namespace, self.dest, values)
+
+
+class _Flink(argparse.Action):
+    """Beam's options for a Flink, in one word."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+        try:
+            namespace.beam = [*namespace.beam, *beam_runners.flink(values)]
+        except ValueError as error:
+            parser.error(f"{option}: {error}")
 
 
 class _Commands:
@@ -143,6 +154,10 @@ def _data_and_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--beam", action="append", default=[], metavar="ARG", help="an option for Apache Beam; may be repeated"
     )
+    command.add_argument(
+        "--flink", action=_Flink, default="", metavar="HOST:PORT[,HOST:PORT]",
+        help="ingest and transform on Flink: the address of Beam's job server, and of a pool of Python workers",
+    )  # fmt: skip
 
 
 def _looking_back(commands: _Commands) -> None:

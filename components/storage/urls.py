@@ -6,6 +6,8 @@ from typing import Any
 
 import fsspec
 
+from components import beam_runners
+
 # Beam's runners that work within this machine; all others have workers that see none of its files.
 IN_PROCESS = ("fnapirunner", "directrunner", "bundlebaseddirectrunner", "interactiverunner", "switchingdirectrunner")
 
@@ -16,11 +18,8 @@ def is_url(place: str) -> bool:
 
 def is_distributed(beam_args: list[str]) -> bool:
     """Whether a runner is named that is not this process."""
-    named = ""
-    for arg, following in zip(beam_args, [*beam_args[1:], ""], strict=False):
-        if arg.startswith("--runner"):
-            named = arg.partition("=")[2] or following
-    return bool(named) and named.rpartition(".")[2].lower() not in IN_PROCESS
+    runner = beam_runners.named(beam_args)
+    return bool(runner) and runner not in IN_PROCESS
 
 
 def reachable(path: str, uri: str, beam_args: list[str]) -> str:
