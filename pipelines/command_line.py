@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components import beam_runners
+from components.storage.local_paths import local_path
 from pipelines.kubeflow import command_options as cluster
 
 ABOUT = """From raw data to a served Keras model: ingest, validate, transform, train, evaluate, push.
@@ -259,9 +260,9 @@ def _local(text: str) -> Path:
     """Runs are locked, renamed and linked, which object stores do not know."""
     if "://" in text:
         raise argparse.ArgumentTypeError(f"runs are kept on this machine: expected a directory, received {text!r}")
-    return Path(text).expanduser().absolute()
+    return local_path(text).absolute()
 
 
 def _absolute(text: str) -> Path | str:
     """Steps run in directories of their own, so no path may depend on this one's."""
-    return text if "://" in text else Path(text).expanduser().absolute()
+    return text if "://" in text else local_path(text).absolute()

@@ -19,13 +19,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tfx_bsl.sketches import QuantilesSketch
 
-from components.examples.rejected import Rejected
+from components.examples.rejected import Rejected, SetAside
 from tasks import Category, Feature, Split
 
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 RANK_ERROR = 0.005
 TOP = 100
 EXAMPLES = 20
+# Rows set aside that each part keeps for one reason; all are counted.
+KEPT = 1000
 # Distinct values that are counted in a column outside its set of known ones; beyond, only their total is exact.
 STRANGERS = 10_000
 SHOWN = 200
@@ -140,29 +142,40 @@ class Values:
 
 @dataclass
 class Aside:
-    """The rows set aside: how many for which reason, and the first few."""
+    """The rows set aside: how many for which reason, the first few, and how many are kept as they stood."""
 
     count: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, str]] = field(default_factory=list)
+    kept: int = 0
 
-    def add(self, rows: Sequence[Rejected]) -> None:
-        self.count += len(rows)
-        self.reasons.update(row.reason for row in rows)
-        for row in rows[: EXAMPLES - len(self.examples)]:
+    def add(self, groups: Sequence[SetAside]) -> list[Rejected]:
+        """Count all; gives those to keep, in their order."""
+        keep: list[Rejected] = []
+        for group in groups:
+            keep += group.first(KEPT - self.reasons[group.reason])
+            self.count += len(group.numbers)
+            self.reasons[group.reason] += len(group.numbers)
+        keep.sort(key=lambda row: row.number)
+        self.kept += len(keep)
+        for row in keep[: EXAMPLES - len(self.examples)]:
             self.examples.append({"position": row.position, "reason": row.sentence, "row": row.row[:SHOWN]})
+        return keep
 
     def merge(self, other: Aside) -> None:
         self.count += other.count
+        self.kept += other.kept
         self.reasons.update(other.reasons)
         self.examples.extend(other.examples[: EXAMPLES - len(self.examples)])
 
     def summary(self) -> dict[str, Any]:
-        return {"count": self.count, "reasons": dict(self.reasons), "examples": self.examples}
+        return {
+            "count": self.count, "kept": self.kept, "reasons": dict(+self.reasons), "examples": self.examples
+        }  # fmt: skip
 
     @classmethod
     def of(cls, summary: Mapping[str, Any]) -> Aside:
-        return cls(summary["count"], Counter(summary["reasons"]), summary["examples"])
+        return cls(summary["count"], Counter(summary["reasons"]), summary["examples"], summary["kept"])
 
 
 class Statistics:

@@ -21,6 +21,7 @@ SUFFIX = ".tfrecord.gz"
 # Smaller shards are put together up to this size: gzip members in one file are read as one stream.
 FULL_BYTES = 8 << 20
 LONGEST = 1 << 30
+PIECE = 1 << 20
 # What each tf.Example has beside its columns.
 ROW_ID = "_id"
 
@@ -101,12 +102,22 @@ def begins_record(start: bytes) -> bool:
 
 def read_records(stream: BinaryIO) -> Iterator[bytes]:
     """The records of an uncompressed stream, each checked; DamagedRecordError says which one is broken."""
+    return (record for record in records_up_to(stream, LONGEST) if record is not None)
+
+
+def records_up_to(stream: BinaryIO, longest: int) -> Iterator[bytes | None]:
+    """The same, with None for each record of more bytes than the longest, which is passed over."""
     number = 0
     while head := _exactly(stream, 12, number, at_end=True):
         number += 1
         length, crc = struct.unpack("<QI", head)
         if masked_crc(head[:8]) != crc or length > LONGEST:
             raise DamagedRecordError(f"record {number} has no valid length")
+        if length > longest:
+            for size in [PIECE] * (length // PIECE) + [length % PIECE + 4]:
+                _exactly(stream, size, number)
+            yield None
+            continue
         record = _exactly(stream, length, number)
         (crc,) = struct.unpack("<I", _exactly(stream, 4, number))
         if masked_crc(record) != crc:

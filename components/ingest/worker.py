@@ -13,10 +13,10 @@ from typing import IO, Any
 import numpy as np
 
 from components.examples.encode import encode
+from components.examples.rejected import SetAside
 from components.examples.statistics import SPLITS, Statistics
 from components.examples.tfrecord import RecordWriter
 from components.progress import say
-from components.reading import Rejected
 from components.reading.assign_split import splits_of
 from components.reading.check_rows import Rows, check
 from components.reading.row_ids import mix, value_bits
@@ -26,6 +26,8 @@ from tasks import Category, Feature, Number, Splits, Task
 # A shard is closed when it holds so many bytes before compression, so that readers can share a large split.
 SHARD_BYTES = 256 << 20
 SECONDS = 2.0
+# Characters that are kept of a row set aside.
+LONGEST = 100_000
 SUMMARY = "summary.json"
 
 
@@ -79,7 +81,7 @@ class PartWriter:
         self._ids = {split: stack.enter_context((directory / f"{split}.ids").open("wb")) for split in SPLITS}
 
     def write(self, rows: Rows, splits: np.ndarray) -> None:
-        self.reject(rows.rejected)
+        self.reject(rows.aside)
         self.summary.statistics.add(splits, rows.columns)
         self.summary.fingerprint = (self.summary.fingerprint + _content(rows, splits, self.schema)) % (1 << 64)
         records = encode(rows.columns, rows.ids)
@@ -89,12 +91,15 @@ class PartWriter:
                 self._ids[split].write(rows.ids[chosen].tobytes())
                 self._writer(split).write([records[index] for index in chosen.tolist()])
 
-    def reject(self, rows: Sequence[Rejected]) -> None:
-        self.summary.statistics.aside.add(rows)
+    def reject(self, groups: Sequence[SetAside]) -> None:
+        """Count all of them, and keep the first of each reason, so that no source makes more than it has."""
+        rows = self.summary.statistics.aside.add(groups)
         if rows and self._rejected is None:
             self._rejected = self._stack.enter_context((self.directory / "rejected.jsonl").open("wb"))
         for row in rows:
-            line = json.dumps({"position": row.position, "reason": row.sentence, "row": row.row}, ensure_ascii=False)
+            line = json.dumps(
+                {"position": row.position, "reason": row.sentence, "row": _cut(row.row)}, ensure_ascii=False
+            )
             assert self._rejected is not None
             self._rejected.write(line.encode("utf-8", errors="backslashreplace") + b"\n")
 
@@ -123,7 +128,7 @@ def write_part(schema: Schema, part: Source, directory: Path, official: dict[str
             rows = check(schema.features, schema.label, batch)
             splits = split_rows(schema.splits, part.split, rows.ids)
             writer.write(*without_official(rows, splits, official, batch))
-            read += len(batch) + len(batch.rejected)
+            read += len(batch) + sum(len(group.numbers) for group in batch.no_rows())
             if time.monotonic() > next_word:
                 say(f"{read:,} rows of {part.name}")
                 next_word = time.monotonic() + SECONDS
@@ -149,11 +154,18 @@ def without_official(
             taken |= dict.fromkeys(np.flatnonzero(found & (splits != SPLITS.index(split))).tolist(), split)
     if not taken:
         return rows, splits
-    at = np.searchsorted(batch.numbers, rows.numbers)
-    aside = [batch.reject(int(at[index]), f"also in the {split} split", "") for index, split in sorted(taken.items())]
     keep = np.ones(len(rows), bool)
     keep[list(taken)] = False
+    at = np.searchsorted(batch.numbers, rows.numbers)
+    which = np.array([taken.get(index, "") for index in range(len(rows))])
+    aside = [
+        batch.set_aside(f"also in the {split} split", at[which == split], lambda _: "") for split in set(taken.values())
+    ]
     return rows.only(keep, aside), splits[keep]
+
+
+def _cut(row: str) -> str:
+    return row if len(row) <= LONGEST else f"{row[:LONGEST]}… and {len(row) - LONGEST:,} more characters"
 
 
 def _content(rows: Rows, splits: np.ndarray, schema: Schema) -> int:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from components import reading
 from components.reading import Batch, Pictures, Reader, Rejected
 from components.reading.headers import asked, renamed
+from components.storage.local_paths import local_path
 from tasks import Feature, Image, InputError, Task, Text
 
 STDIN = "-"
@@ -64,7 +65,7 @@ def _also(task: Task) -> Mapping[str, Reader]:
 def _names(path: str, also: Mapping[str, Reader]) -> list[str]:
     if path == STDIN:
         return [STDIN]
-    folder = Path(path).expanduser()
+    folder = local_path(path)
     if ".png" in also and folder.is_dir():
         found = sorted(str(file) for file in folder.iterdir() if _picture(file.name) and file.is_file())
         if not found:

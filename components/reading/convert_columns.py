@@ -1,6 +1,6 @@
 """One raw column to its feature's type: float32, int64, string or binary, null where missing, and what is wrong where.
 
-A fault is (reason, received): the reason names the column and the rule, so that equal faults can be counted together.
+A fault's reason names the column and the rule, so that equal faults can be counted together.
 """
 
 from __future__ import annotations
@@ -9,20 +9,23 @@ import base64
 import binascii
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.reading.single_values import Composites, Fault, as_single, shown
 from tasks import Category, Feature, Image, Number, Text
 
 if TYPE_CHECKING:
     from PIL import Image as Picture
 
-Faults = dict[int, tuple[str, str]]
+NONE: Composites = {}
 MISSING = ("", "?", "na", "nan", "null")
 NUMERAL = r"^[+-]?(?i:(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)$"
+COMMA = r"^[+-]?\d+,\d+$"
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 # Where a PNG file tells how many bits a colour has.
 BIT_DEPTH = 24
@@ -31,24 +34,20 @@ GAMMA = {"gamma", "srgb", "icc_profile"}
 LUMA = np.array([9797, 19234, 3737])
 
 
-def convert(feature: Feature, raw: pa.Array) -> tuple[pa.Array, Faults]:
+def convert(feature: Feature, raw: pa.Array, composites: Composites = NONE) -> tuple[pa.Array, list[Fault]]:
     if pa.types.is_dictionary(raw.type):
         raw = raw.dictionary_decode()
+    if isinstance(feature, Image):
+        return _images(feature, raw, composites)
+    raw, faults = as_single(feature, raw, composites) if composites else (raw, [])
     match feature:
         case Number():
-            return _numbers(feature.name, raw)
+            values, found = _numbers(feature.name, raw)
         case Category():
-            return _categories(feature, raw)
+            values, found = _categories(feature, raw)
         case Text():
-            return _texts(feature.name, raw)
-        case Image():
-            return _images(feature, raw)
-
-
-def shown(value: Any) -> str:
-    """A received value in a message, never longer than half a line."""
-    text = value.decode("utf-8", errors="backslashreplace") if isinstance(value, bytes) else value
-    return repr(text if not isinstance(text, str) or len(text) <= 40 else text[:37] + "...")
+            values, found = _texts(feature.name, raw)
+    return values, [*faults, *found]
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -60,12 +59,13 @@ def is_bytes(kind: pa.DataType) -> bool:
     return fixed or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
 
 
-def _numbers(name: str, raw: pa.Array) -> tuple[pa.Array, Faults]:
-    faults: Faults = {}
+def _numbers(name: str, raw: pa.Array) -> tuple[pa.Array, list[Fault]]:
+    faults: list[Fault] = []
     kind = raw.type
     if is_text(kind) or is_bytes(kind):
-        values, unreadable = _parse(raw.cast(pa.binary()).cast(pa.string(), safe=False) if kind != pa.string() else raw)
-        faults = {at: (f"{name} is not a number", shown(_bytes(raw, at))) for at in unreadable}
+        text = raw.cast(pa.binary()).cast(pa.string(), safe=False) if kind != pa.string() else raw
+        values, unreadable = _parse(text)
+        faults = _no_numbers(name, text, unreadable)
     elif pa.types.is_null(kind):
         values = np.full(len(raw), np.nan)
     elif (
@@ -77,31 +77,50 @@ def _numbers(name: str, raw: pa.Array) -> tuple[pa.Array, Faults]:
         values = _float64(raw)
     else:
         values = np.full(len(raw), np.nan)
-        faults = {
-            int(at): (f"{name} is not a number", f"a value of type {kind}") for at in np.flatnonzero(raw.is_valid())
-        }
+        faults = _of_type(f"{name} is not a number", raw)
     with np.errstate(over="ignore"):
         narrow = values.astype(np.float32)
-    for at in np.flatnonzero(np.isinf(narrow)).tolist():
-        reason = "is not finite" if math.isinf(values[at]) else "does not fit into 32 bits"
-        faults[at] = (
-            f"{name} {reason}",
-            shown(_bytes(raw, at) if is_text(raw.type) or is_bytes(raw.type) else raw[at].as_py()),
-        )
+    infinite, wide = np.isinf(values), np.isinf(narrow)
+    for reason, wrong in (("is not finite", infinite), ("does not fit into 32 bits", wide & ~infinite)):
+        if wrong.any():
+            faults.append(Fault(f"{name} {reason}", np.flatnonzero(wrong), lambda at: shown(_received(raw, at))))
     return pa.array(narrow, mask=np.isnan(narrow)), faults
 
 
-def _parse(raw: pa.Array) -> tuple[np.ndarray, list[int]]:
+def _received(raw: pa.Array, at: int) -> Any:
+    return _bytes(raw, at) if is_text(raw.type) or is_bytes(raw.type) else raw[at].as_py()
+
+
+def _no_numbers(name: str, text: pa.Array, rows: np.ndarray) -> list[Fault]:
+    """Where only a comma stands in the way, that is told: a decimal comma is no point."""
+    if not len(rows):
+        return []
+    found = pc.ascii_trim_whitespace(text.take(pa.array(rows)))
+    comma = pc.fill_null(pc.match_substring_regex(found, COMMA), False).to_numpy(zero_copy_only=False)
+    reasons = {
+        f"{name} is not a number": rows[~comma],
+        f"{name} is a number with a comma (write 3.5, and 1234)": rows[comma],
+    }
+    return [Fault(reason, some, lambda at: shown(_bytes(text, at))) for reason, some in reasons.items() if len(some)]
+
+
+def _of_type(reason: str, raw: pa.Array) -> list[Fault]:
+    """No value of such a column can be read."""
+    rows = np.flatnonzero(raw.is_valid())
+    return [Fault(reason, rows, lambda _: f"a value of type {raw.type}")] if len(rows) else []
+
+
+def _parse(raw: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """The numbers that strings hold, NaN for the others, and which of those are no token for missing either."""
     try:
-        return _float64(raw), []
+        return _float64(raw), np.empty(0, np.int64)
     except pa.ArrowInvalid:
         pass
     text = pc.ascii_trim_whitespace(raw)
     numeral = pc.match_substring_regex(text, NUMERAL)
     values = _float64(pc.ascii_ltrim(pc.if_else(numeral, text, None), "+"))
     unreadable = pc.invert(pc.or_(numeral, pc.is_in(pc.ascii_lower(text), pa.array(MISSING))))
-    return values, np.flatnonzero(unreadable.fill_null(False)).tolist()
+    return values, np.flatnonzero(unreadable.fill_null(False))
 
 
 def _float64(raw: pa.Array) -> np.ndarray:
@@ -110,22 +129,23 @@ def _float64(raw: pa.Array) -> np.ndarray:
     return pc.fill_null(raw.cast(pa.float64(), safe=False), math.nan).to_numpy(zero_copy_only=False)
 
 
-def _categories(feature: Category, raw: pa.Array) -> tuple[pa.Array, Faults]:
+def _categories(feature: Category, raw: pa.Array) -> tuple[pa.Array, list[Fault]]:
     """Each distinct value is judged once."""
+    kind = pa.int64() if feature.integer else pa.string()
+    if pa.types.is_nested(raw.type):
+        return pa.nulls(len(raw), kind), _of_type(f"{feature.name} is not one value", raw)
     if is_text(raw.type):
         raw = raw.cast(pa.binary())
-    if pa.types.is_nested(raw.type):
-        raw = pa.array([None if value is None else str(value) for value in raw.to_pylist()], pa.string())
     coded = raw.dictionary_encode()
     lookup = _lookup(feature)
     judged = [_category(feature, lookup, value) for value in coded.dictionary.to_pylist()]
-    kind = pa.int64() if feature.integer else pa.string()
     values = pa.array([value for value, _ in judged], kind).take(coded.indices)
-    wrong = {code: fault for code, (_, fault) in enumerate(judged) if fault}
-    faults: Faults = {}
-    if wrong:
-        codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        faults = {int(row): wrong[codes[row]] for row in np.flatnonzero(np.isin(codes, list(wrong)))}
+    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    received = {code: fault[1] for code, (_, fault) in enumerate(judged) if fault}
+    faults = []
+    for reason in sorted({fault[0] for _, fault in judged if fault}):
+        wrong = [code for code, (_, fault) in enumerate(judged) if fault and fault[0] == reason]
+        faults.append(Fault(reason, np.flatnonzero(np.isin(codes, wrong)), lambda at: received[codes[at]]))
     return values, faults
 
 
@@ -160,32 +180,27 @@ def _category(
 def _integer(name: str, text: str) -> tuple[int | None, tuple[str, str] | None]:
     if text.lower() in MISSING:
         return None, None
-    try:
-        number = float(text) if "_" not in text else math.nan
-        value = int(number) if number.is_integer() else None
-    except ValueError:
-        value = None
+    number = float(text) if re.fullmatch(NUMERAL, text, re.ASCII) else math.nan
+    value = int(number) if number.is_integer() else None
     if value is None or not -(2**63) <= value < 2**63:
         return None, (f"{name} is not an integer", shown(text))
     return value, None
 
 
-def _texts(name: str, raw: pa.Array) -> tuple[pa.Array, Faults]:
+def _texts(name: str, raw: pa.Array) -> tuple[pa.Array, list[Fault]]:
     if pa.types.is_null(raw.type):
-        return raw.cast(pa.string()), {}
+        return raw.cast(pa.string()), []
     if not (is_text(raw.type) or is_bytes(raw.type)):
-        reason = (f"{name} is not text", f"a value of type {raw.type}")
-        return pa.nulls(len(raw), pa.string()), {int(at): reason for at in np.flatnonzero(raw.is_valid())}
+        return pa.nulls(len(raw), pa.string()), _of_type(f"{name} is not text", raw)
     data = raw.cast(pa.binary())
     data = pc.if_else(pc.equal(pc.binary_length(data), 0), None, data)
     try:
-        return data.cast(pa.string()), {}
+        return data.cast(pa.string()), []
     except pa.ArrowInvalid:
         checked = [_utf8(value) for value in data.to_pylist()]
-    faults = {
-        at: (f"{name} is not UTF-8 text", shown(data[at].as_py())) for at, value in enumerate(checked) if value is False
-    }
-    return pa.array([value or None for value in checked], pa.string()), faults
+    wrong = np.array([at for at, value in enumerate(checked) if value is False])
+    fault = Fault(f"{name} is not UTF-8 text", wrong, lambda at: shown(data[at].as_py()))
+    return pa.array([value or None for value in checked], pa.string()), [fault]
 
 
 def _utf8(value: bytes | None) -> str | bool | None:
@@ -195,25 +210,28 @@ def _utf8(value: bytes | None) -> str | bool | None:
         return False
 
 
-def _images(feature: Image, raw: pa.Array) -> tuple[pa.Array, Faults]:
+def _images(feature: Image, raw: pa.Array, composites: Composites) -> tuple[pa.Array, list[Fault]]:
     """Pixels as they are; a PNG is decoded, so that the same picture is the same row."""
-    faults: Faults = {}
+    wrong: dict[int, str] = {}
     values: list[bytes | None] = []
     written = is_text(raw.type)  # then its UTF-8 is not checked yet
     for at, value in enumerate((raw.cast(pa.binary()) if written else raw).to_pylist()):
         try:
             data = _image_bytes(value.decode("utf-8", errors="replace") if written and value else value)
+            data = _image_bytes(composites[at]) if at in composites else data
             values.append(_pixels(feature, data) if data else None)
         except Exception as error:  # Pillow raises errors of many kinds for broken files
             values.append(None)
-            reason = f"{feature.name} is no image of {feature.shape[0]} x {feature.shape[1]} grey pixels"
-            faults[at] = (reason, str(error) or type(error).__name__)
-    return pa.array(values, pa.binary()), faults
+            wrong[at] = str(error) or type(error).__name__
+    reason = f"{feature.name} is no image of {feature.shape[0]} x {feature.shape[1]} grey pixels"
+    return pa.array(values, pa.binary()), [Fault(reason, np.array(list(wrong)), wrong.__getitem__)] if wrong else []
 
 
 def _image_bytes(value: Any) -> bytes:
     """Bytes themselves; base64 or a list of pixels, as text formats have them."""
     match value:
+        case {"b64": str() as value}:
+            return _image_bytes(value)
         case None | "" | b"":
             return b""
         case bytes():

@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from components.examples.rejected import Rejected
+from components.examples.rejected import Rejected, SetAside
 from components.reading.line_boundaries import RETURN, Block, Blocks, Broken, quoted_spans
 from components.reading.raw_batch import Batch, broken, find_columns
 from tasks import InputError
 
 DELIMITERS = ",;\t|"
+WRONG_NUMBER = "wrong number of fields"
 
 
 def read_csv(stream: BinaryIO, source: str, needed: Sequence[str], optional: Sequence[str]) -> Iterator[Batch]:
@@ -34,21 +35,26 @@ def read_csv(stream: BinaryIO, source: str, needed: Sequence[str], optional: Seq
 
 
 def _delimiter(rows: Blocks, source: str, needed: Sequence[str]) -> str:
-    """The delimiter under which the first line names most of the needed columns."""
+    """The delimiter under which the first line that is not blank names most of the needed columns."""
     rows.skip_mark()
-    start = rows.peek()
+    rows.skip_blank_lines()
+    start = rows.first_line()
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(f"{source} is UTF-16 text. Expected UTF-8; save it again as 'CSV UTF-8'.")
     if start.lstrip()[:1] in (b"{", b"["):
         raise InputError(f"{source} holds JSON, not CSV. Expected a first line that names the columns.")
     if not start.strip():
         raise InputError(f"{source} is empty. Expected a first line that names the columns, and rows.")
-    line = start.lstrip(b"\r\n").splitlines()[0].decode("utf-8", errors="replace")
+    line = start.decode("utf-8", errors="replace")
     return max(DELIMITERS, key=lambda mark: len(set(_names(line, mark)) & set(needed)))
 
 
 def _names(line: str, delimiter: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])]
+    found = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
+    try:
+        return [name.strip() for name in next(found, [])]
+    except csv.Error:  # a quote that stays open, or a name without end
+        return []
 
 
 def _header(block: Block | Broken, source: str, delimiter: str) -> tuple[Block, list[str]]:
@@ -57,10 +63,9 @@ def _header(block: Block | Broken, source: str, delimiter: str) -> tuple[Block, 
     if isinstance(block, Broken):
         raise unreadable
     at = int((~_blank(block)).argmax())
-    try:
-        names = _names(block.text(at), delimiter)
-    except csv.Error:
-        raise unreadable from None
+    names = _names(block.text(at), delimiter)
+    if not names:
+        raise unreadable
     behind = int(block.ends[at]) + 1
     starts, ends = block.starts[at + 1 :] - behind, block.ends[at + 1 :] - behind
     return Block(block.data[behind:], starts, ends, block.lines[at + 1 :]), names
@@ -75,14 +80,18 @@ def _blank(block: Block) -> np.ndarray:
 def _batch(block: Block, source: str, delimiter: str, header: list[str], wanted: list[str]) -> Batch:
     at = [header.index(name) for name in wanted]
     whole = ~_blank(block)
-    rejected: tuple[Rejected, ...] = ()
+    aside: tuple[SetAside, ...] = ()
     try:
         table = _parse(block.data, delimiter, len(header), at).filter(pa.array(whole))
     except (pa.ArrowInvalid, UnicodeDecodeError):
         fields = _count_fields(block, delimiter)
-        rejected = tuple(
-            _wrong(block, source, index, int(fields[index]), len(header))
-            for index in np.flatnonzero(whole & (fields != len(header))).tolist()
+        wrong = np.flatnonzero(whole & (fields != len(header)))
+        aside = (
+            SetAside(
+                WRONG_NUMBER,
+                block.lines[wrong],
+                lambda at: _wrong(block, source, int(wrong[at]), int(fields[wrong[at]]), len(header)),
+            ),
         )
         whole &= fields == len(header)
         table = _parse(_only(block, whole), delimiter, len(header), at)
@@ -98,7 +107,7 @@ def _batch(block: Block, source: str, delimiter: str, header: list[str], wanted:
         source=source,
         unit="line",
         raw=lambda index: block.text(found[index]),
-        rejected=rejected,
+        aside=aside,
     )
 
 
@@ -137,7 +146,7 @@ def _only(block: Block, rows: np.ndarray) -> bytes:
 def _wrong(block: Block, source: str, index: int, fields: int, width: int) -> Rejected:
     line = int(block.lines[index])
     received = f"{fields} instead of {width}"
-    return Rejected(line, f"{source} line {line}", "wrong number of fields", received, block.text(index))
+    return Rejected(line, f"{source} line {line}", WRONG_NUMBER, received, block.text(index))
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

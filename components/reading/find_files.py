@@ -22,6 +22,7 @@ from components.reading.json_lines import read_json_lines
 from components.reading.parquet import read_parquet
 from components.reading.raw_batch import Batch
 from components.reading.tfrecord_file import read_tfrecord
+from components.storage.local_paths import local_path
 from tasks import InputError, Split
 
 Reader = Callable[[BinaryIO, str, Sequence[str], Sequence[str]], Iterator[Batch]]
@@ -36,6 +37,8 @@ READERS: dict[str, Reader] = {
     ".tfrecord": read_tfrecord,
     ".tfrecords": read_tfrecord,
 }
+# What standard input is told by.
+BEGINNING = 1 << 20
 NO_MORE: Mapping[str, Reader] = {}
 GZIP, PARQUET, ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
 PICTURE = (b"\x89PNG", b"\xff\xd8\xff")
@@ -84,11 +87,30 @@ def read_stream(
         buffered = _buffered(stream)
         if buffered.peek(2)[:2] == GZIP:
             buffered = _buffered(gzip.GzipFile(fileobj=buffered))
-        start = buffered.peek(4096)
+        start = buffered.read(BEGINNING)
+        whole = _buffered(_Joined(io.BytesIO(start), buffered))
         if start[:4] == PARQUET:
-            yield from read_parquet(io.BytesIO(buffered.read()), source, needed, optional)
+            yield from read_parquet(io.BytesIO(whole.read()), source, needed, optional)
         else:
-            yield from _told(start, needed, also)(buffered, source, needed, optional)
+            yield from _told(start, needed, also)(whole, source, needed, optional)
+
+
+class _Joined(io.RawIOBase):
+    """Two streams, one after the other."""
+
+    def __init__(self, *streams: BinaryIO) -> None:
+        self._streams = list(streams)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while self._streams:
+            if data := self._streams[0].read(len(buffer)):
+                buffer[: len(data)] = data
+                return len(data)
+            self._streams.pop(0)
+        return 0
 
 
 def _told(start: bytes, needed: Sequence[str], also: Mapping[str, Reader]) -> Reader:
@@ -109,7 +131,7 @@ def _matches(pattern: str) -> list[str]:
         if _remote(pattern):
             system, path = fsspec.core.url_to_fs(pattern)
         else:
-            system, path = fsspec.filesystem("file"), str(Path(pattern.removeprefix("file://")).expanduser())
+            system, path = fsspec.filesystem("file"), str(local_path(pattern.removeprefix("file://")))
         wild = bool(set("*?[") & set(path))
         if system.isfile(path):
             return [pattern if _remote(pattern) else path]
@@ -120,7 +142,8 @@ def _matches(pattern: str) -> list[str]:
         if not names:
             raise InputError(f"No file matches {pattern!r}." if wild else f"There is no file {pattern!r}.")
         if _remote(pattern):
-            return [system.unstrip_protocol(name) for name in names]
+            before, _, behind = _chain(pattern)
+            return ["::".join([*before, system.unstrip_protocol(name), *behind]) for name in names]
         # Files are named as the user named them: relative if the glob was.
         return names if Path(path).is_absolute() else [os.path.relpath(name) for name in names]
 
@@ -129,22 +152,34 @@ def _remote(path: str) -> bool:
     return "://" in path and not path.startswith("file://")
 
 
+def _chain(path: str) -> tuple[list[str], str, list[str]]:
+    """Of fsspec's chains, such as zip://cars.csv::s3://b/cars.zip: what stands before the file, the file, the rest."""
+    links = path.split("::") if "://" in path else [path]
+    at = next(number for number, link in enumerate(links) if "://" in link or len(links) == 1)
+    return links[:at], links[at], links[at + 1 :]
+
+
 def _reader(path: str, also: Mapping[str, Reader] = NO_MORE) -> Reader:
-    name = path.lower().removesuffix(".gz")
+    file = _chain(path)[1].lower()
+    name = file.removesuffix(".gz")
     known = {**READERS, **also}
     for ending, reader in known.items():
-        if name.endswith(ending) and not (reader is read_parquet and path.lower().endswith(".gz")):
+        if name.endswith(ending) and not (reader is read_parquet and file.endswith(".gz")):
             return reader
     raise InputError(
         f"{path} has an ending that says no known format. Expected one of {', '.join(known)}, or one of them and .gz."
     )
 
 
-def _open(path: str) -> BinaryIO:
+@contextmanager
+def _open(path: str) -> Iterator[BinaryIO]:
     if not _remote(path):
-        return Path(path).open("rb")
-    file: BinaryIO = fsspec.open(path, "rb").open()
-    return file
+        with Path(path).open("rb") as file:
+            yield file
+        return
+    system, inside = fsspec.core.url_to_fs(path)  # an archive is closed when nobody holds its system any more
+    with system.open(inside, "rb") as file:
+        yield file
 
 
 def _plain(file: BinaryIO, path: str, reader: Reader) -> BinaryIO:
@@ -200,6 +235,8 @@ def _version(path: str) -> str:
             with Path(path).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         system, inside = fsspec.core.url_to_fs(path)
+        if "::" in path:  # the drivers of archives and caches tell another version each time
+            return _content(system, inside)
         return _of_web(system, inside) if path.startswith(("http://", "https://")) else str(system.ukey(inside))
 
 
@@ -209,8 +246,12 @@ def _of_web(system: Any, url: str) -> str:
     told = {name: about[name] for name in ("ETag", "Content-MD5", "Digest", "Last-Modified") if name in about}
     if told:
         return hashlib.sha256(repr((about.get("size"), sorted(told.items()))).encode()).hexdigest()
+    return _content(system, url)
+
+
+def _content(system: Any, path: str) -> str:
     content = hashlib.sha256()
-    with system.open(url, "rb") as file:
+    with system.open(path, "rb") as file:
         while piece := file.read(1 << 20):
             content.update(piece)
     return content.hexdigest()

@@ -32,7 +32,9 @@ def renamed(batches: Iterable[Batch], columns: Sequence[Feature], absent: Sequen
                 found[name] = values
             elif name not in absent and len(batch):
                 raise InputError(f"{batch.source} has no column {header!r}, nor {name!r}, and it is needed.")
-        yield replace(batch, columns=found)
+        composites = {name: batch.composites.get(header, {}) for name, header in called.items()}
+        lists = {name: {**batch.composites.get(name, {}), **composites.get(name, {})} for name in found}
+        yield replace(batch, columns=found, composites=lists)
 
 
 def _either(header: pa.Array | None, name: pa.Array | None) -> pa.Array | None:

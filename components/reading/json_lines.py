@@ -3,78 +3,131 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
-from components.examples.rejected import Rejected
+from components.examples.rejected import Rejected, SetAside
 from components.reading.line_boundaries import Block, Blocks, Broken
 from components.reading.raw_batch import Batch, broken, find_columns
+from components.reading.single_values import apart
 from tasks import InputError
 
 NOT_JSON = "the line is not a JSON object"
+SHOWN = 60
+Lists = Mapping[str, Mapping[int, Any]]
 
 
 def read_json_lines(stream: BinaryIO, source: str, needed: Sequence[str], optional: Sequence[str]) -> Iterator[Batch]:
     rows = Blocks(stream)
     rows.skip_mark()
-    start = rows.peek().lstrip()
-    if not start:
-        raise InputError(f"{source} is empty. Expected one JSON object a line.")
-    if start[:1] != b"{":
-        shown = start.splitlines()[0][:60].decode("utf-8", errors="backslashreplace")
-        raise InputError(f"{source} does not hold JSON lines. Expected one JSON object a line. Received: {shown!r}.")
+    rows.skip_blank_lines()
     known: set[str] = set()
+    line = b""
     for block in rows:
         if isinstance(block, Broken):
+            line = line or block.text[:SHOWN].encode()
             yield broken(source, block)
             continue
-        objects, rejected = _objects(block, source)
+        objects, aside = _objects(block, source)
+        line = line or _first_line(block)
+        if not known and not objects and line[:1] not in (b"", b"{"):
+            shown = line[:SHOWN].decode("utf-8", errors="backslashreplace")
+            raise InputError(
+                f"{source} does not hold JSON lines. Expected one JSON object a line. Received: {shown!r}."
+            )
         if not known and objects:
             # A later line may leave out what is missing in it; the first ones must show every column once.
             known = set().union(*(value for _, value in objects))
             find_columns(source, sorted(known), needed, optional)
-        yield _batch(block, source, objects, rejected, needed)
+        yield _batch(block, source, objects, aside, needed)
+    if not line:
+        raise InputError(f"{source} is empty. Expected one JSON object a line.")
 
 
-def _objects(block: Block, source: str) -> tuple[list[tuple[int, dict[str, Any]]], list[Rejected]]:
+def _first_line(block: Block) -> bytes:
+    """The first that is not blank, and of that the beginning."""
+    spans = zip(block.starts.tolist(), block.ends.tolist(), strict=True)
+    return next((line for start, end in spans if (line := block.data[start:end].strip())), b"")[:SHOWN]
+
+
+def _objects(block: Block, source: str) -> tuple[list[tuple[int, dict[str, Any]]], tuple[SetAside, ...]]:
     objects: list[tuple[int, dict[str, Any]]] = []
-    rejected: list[Rejected] = []
-    for index, (start, end) in enumerate(zip(block.starts.tolist(), block.ends.tolist(), strict=True)):
-        line = block.data[start:end].strip()
+    strange: list[int] = []
+    possible = _braced(block)
+    for index in np.flatnonzero(possible).tolist():
+        line = block.data[block.starts[index] : block.ends[index]].strip()
         if not line:
             continue
         try:
-            value = json.loads(line)
-            reason = "" if isinstance(value, dict) else type(value).__name__
-        except (ValueError, RecursionError) as error:
-            reason = str(error)
-        if reason:
-            number = int(block.lines[index])
-            rejected.append(Rejected(number, f"{source} line {number}", NOT_JSON, reason, block.text(index)))
-        else:
-            objects.append((index, value))
-    return objects, rejected
+            objects.append((index, _object(line)))
+        except (ValueError, RecursionError):
+            strange.append(index)
+    wrong = np.sort(np.concatenate([np.flatnonzero(~possible), np.array(strange, np.int64)]))
+    aside = SetAside(NOT_JSON, block.lines[wrong], lambda at: _strange(block, source, int(wrong[at])))
+    return objects, (aside,) if len(wrong) else ()
+
+
+def _braced(block: Block) -> np.ndarray:
+    """Lines that begin and end as an object does, or with white space, which only a closer look can tell."""
+    array = np.frombuffer(block.data, np.uint8)
+    first, last = np.zeros(256, bool), np.zeros(256, bool)
+    first[list(b"{ \t\r\n\f\v")] = last[list(b"} \t\r\n\f\v")] = True
+    found: np.ndarray = first[array[block.starts]] & last[array[np.maximum(block.ends - 1, block.starts)]]
+    return found
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    value = json.loads(line)
+    if not isinstance(value, dict):
+        raise ValueError(type(value).__name__)
+    return value
+
+
+def _strange(block: Block, source: str, index: int) -> Rejected:
+    number, received = int(block.lines[index]), ""
+    try:
+        _object(block.data[block.starts[index] : block.ends[index]].strip())
+    except (ValueError, RecursionError) as error:
+        received = str(error)
+    return Rejected(number, f"{source} line {number}", NOT_JSON, received, block.text(index))
 
 
 def _batch(
-    block: Block, source: str, objects: list[tuple[int, dict[str, Any]]], rejected: list[Rejected], names: Sequence[str]
+    block: Block,
+    source: str,
+    objects: list[tuple[int, dict[str, Any]]],
+    aside: tuple[SetAside, ...],
+    names: Sequence[str],
 ) -> Batch:
     found = np.array([index for index, _ in objects], np.int64)
+    columns, composites = columns_of([value for _, value in objects], names)
     return Batch(
-        columns={name: as_array([value.get(name) for _, value in objects]) for name in names},
+        columns=columns,
         numbers=block.lines[found],
         source=source,
         unit="line",
         raw=lambda index: block.text(found[index]),
-        rejected=tuple(rejected),
+        aside=aside,
+        composites=composites,
     )
 
 
+def columns_of(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> tuple[dict[str, pa.Array], Lists]:
+    """The named values of each row, and which of them are lists or objects."""
+    columns: dict[str, pa.Array] = {}
+    composites: dict[str, dict[int, Any]] = {}
+    for name in names:
+        values, found = apart([row.get(name) for row in rows])
+        columns[name] = as_array(values)
+        composites |= {name: found} if found else {}
+    return columns, composites
+
+
 def as_array(values: list[Any]) -> pa.Array:
-    """One column of any values: numbers and booleans as such; where kinds are mixed, all as text."""
+    """One column of any single values: numbers and booleans as such; where kinds are mixed, all as text."""
     kinds = {type(value) for value in values} - {type(None)}
     if kinds == {bool}:
         return pa.array(values, pa.bool_())
@@ -94,8 +147,6 @@ def as_array(values: list[Any]) -> pa.Array:
 def _text(value: Any) -> bytes | None:
     if value is None:
         return None
-    if isinstance(value, dict) and isinstance(value.get("b64"), str):
-        value = value["b64"]  # how TF Serving's requests carry bytes
     if isinstance(value, bytes):
         return value
     text = value if isinstance(value, str) else json.dumps(value, default=str)

@@ -63,6 +63,27 @@ class Blocks:
             self._read()
         return self._rest[:4096]
 
+    def skip_blank_lines(self) -> None:
+        """Pass over line ends, however many there are."""
+        self.peek()
+        while self._rest:
+            kept = self._rest.lstrip(b"\r\n")
+            if not kept and not self._final and self._rest.endswith(b"\r"):
+                kept = b"\r"  # whose \n may come next
+            passed = self._rest[: len(self._rest) - len(kept)]
+            self._line += len(line_breaks(passed, np.frombuffer(passed, np.uint8), final=True))
+            self._rest = kept
+            if self._final or kept.strip(b"\r"):
+                return
+            self._read()
+
+    def first_line(self) -> bytes:
+        """The whole line that comes next, or as much of it as a line may have."""
+        self.peek()
+        while not self._final and len(self._rest) <= LONGEST and not {*b"\r\n"} & {*self._rest}:
+            self._read()
+        return self._rest[: LONGEST + 1].lstrip(b"\r\n").partition(b"\n")[0].partition(b"\r")[0]
+
     def skip_mark(self) -> None:
         """Pass over a byte-order mark."""
         self.peek()

@@ -28,5 +28,7 @@ def read_parquet(stream: BinaryIO, source: str, needed: Sequence[str], optional:
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             yield Batch(columns=columns, numbers=np.arange(row, row + len(batch)), source=source)
             row += len(batch)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{source} has a column whose name is not UTF-8. Expected names of letters.") from error
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{source} cannot be read as Parquet: {str(error).splitlines()[0]}") from error

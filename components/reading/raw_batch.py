@@ -6,13 +6,13 @@ import base64
 import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from components.examples.rejected import Rejected
+from components.examples.rejected import Rejected, SetAside, grouped
 from components.reading.line_boundaries import Broken
 from tasks import InputError
 
@@ -22,7 +22,11 @@ ROWS = 16384
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Raw rows in the source's order; `number` counts lines or rows of the source from 1."""
+    """Raw rows in the source's order; `number` counts lines or rows of the source from 1.
+
+    `composites` are the lists and objects that stand where one value is expected, by column and row; the columns have
+    null there. `rejected` are lines that are no rows, `aside` those of which there may be very many.
+    """
 
     columns: Mapping[str, pa.Array]
     numbers: np.ndarray
@@ -30,6 +34,8 @@ class Batch:
     unit: str = "row"
     raw: Callable[[int], str] | None = None
     rejected: tuple[Rejected, ...] = ()
+    aside: tuple[SetAside, ...] = ()
+    composites: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -38,11 +44,22 @@ class Batch:
         number = int(self.numbers[index])
         return Rejected(number, f"{self.source} {self.unit} {number}", reason, received, self.text(index))
 
+    def no_rows(self) -> list[SetAside]:
+        """All lines that are none."""
+        return [*grouped(self.rejected), *self.aside]
+
+    def set_aside(self, reason: str, rows: np.ndarray, received: Callable[[int], str]) -> SetAside:
+        """Rows of this batch, by their indices, that break one rule."""
+        return SetAside(
+            reason, self.numbers[rows], lambda at: self.reject(int(rows[at]), reason, received(int(rows[at])))
+        )
+
     def text(self, index: int) -> str:
         """The row as it stood in the source; as JSON where the source is binary."""
         if self.raw is not None:
             return self.raw(index)
         values = {name: _value(column, index) for name, column in self.columns.items()}
+        values |= {name: found[index] for name, found in self.composites.items() if index in found}
         return json.dumps(values, default=_readable, ensure_ascii=False)
 
 
@@ -74,7 +91,7 @@ def find_columns(source: str, found: Sequence[str], needed: Sequence[str], optio
     if missing:
         shown = ", ".join(repr(name[:40]) for name in found[:20]) + (", ..." if len(found) > 20 else "")
         plural, those = ("s", "they are") if len(missing) > 1 else ("", "it is")
-        guess = _guess(missing[0], found)
+        guess = _guess(missing[0], [name for name in found if name not in needed])
         raise InputError(
             f"{source} has no column{plural} {', '.join(map(repr, missing))}, and {those} needed. "
             f"Found: {shown or 'none'}.{guess}"

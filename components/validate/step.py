@@ -123,7 +123,10 @@ def _reason(reason: str, count: int, examples: list[Mapping[str, str]]) -> str:
     example = next(
         (one for one in examples if one["reason"] == reason or one["reason"].startswith(f"{reason}: ")), None
     )
-    shown = f" (such as {example['position']}: {example['row'][:60]!r})" if example else ""
+    said = example["reason"].removeprefix(reason).removeprefix(": ") if example else ""
+    shown = (
+        f" (such as {f'{said} in ' if said else ''}{example['position']}: {example['row'][:60]!r})" if example else ""
+    )
     return f"{count} x {reason}{shown}"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from pathlib import Path
 
 import tasks
+from components.storage.local_paths import local_path
 from pipelines import lazy_imports
 from pipelines.native_output import only_our_words
 
@@ -28,7 +28,7 @@ def main(given: argparse.Namespace) -> int:
     with only_our_words(), lazy_imports.without(*NEEDLESS):
         rows, bad = predict.run(
             task=given.task, given=asked, serving=str(given.serving_dir), version=given.version,
-            output=Path(given.output).expanduser() if given.output else None, stdout=sys.stdout.buffer,
+            output=local_path(given.output) if given.output else None, stdout=sys.stdout.buffer,
         )  # fmt: skip
     if bad:
         counted = f"{bad:,} of {rows:,} rows" if rows > 1 else "The one row"

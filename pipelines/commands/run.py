@@ -6,10 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import tasks
+from components.storage.local_paths import local_path
 from pipelines import check_arguments, compiled_graph
 from pipelines.commands import run_summary
 from pipelines.compiled_graph import Graph
@@ -98,4 +98,4 @@ def _setting(word: str) -> tuple[str, str]:
 
 
 def _place(words: str) -> str:
-    return words if "://" in words else str(Path(words).expanduser().absolute())
+    return words if "://" in words else str(local_path(words).absolute())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from components.storage.local_paths import local_path
 from pipelines.kfp_import import without_client
 from pipelines.kubeflow import error_messages
 from pipelines.kubeflow.error_messages import COOKIES, TOKENS, Secret, spoken
@@ -117,7 +118,7 @@ def _is_near(host: str) -> bool:
 
 def _token(token_file: str) -> Secret | None:
     if token_file:
-        return Secret(file=Path(token_file).expanduser())
+        return Secret(file=local_path(token_file))
     for name in TOKENS:
         if os.environ.get(name):
             return Secret(variable=name)

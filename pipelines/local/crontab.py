@@ -16,6 +16,7 @@ import tasks
 from components import settings
 from components.resolve import cron, date_placeholders
 from components.resolve import step as resolve
+from components.storage.local_paths import local_path
 from pipelines.commands.run import pipeline_arguments
 from tasks import InputError
 
@@ -79,10 +80,10 @@ def environment() -> dict[str, str]:
 def command(given: argparse.Namespace) -> list[str]:
     """The run as it was asked for here, with nothing left that hangs on this directory or this shell."""
     definition = tasks.get(given.task)
-    home = Path(os.environ.get("SLUICE_HOME") or ".").expanduser().absolute()
+    home = local_path(os.environ.get("SLUICE_HOME") or ".").absolute()
     runs, serving = str(home / "runs"), given.destination or str(home / "serving")
     if "://" not in serving:
-        serving = str(Path(serving).expanduser().absolute())
+        serving = str(local_path(serving).absolute())
     asked = pipeline_arguments(argparse.Namespace(**{**vars(given), "runs_dir": Path(runs), "serving_dir": serving}))
     settings.check_overrides(definition, resolve.model_name(definition, given.task, given.model), asked["overrides"])
     words = [sys.executable, "-m", "pipelines", "run", given.task]

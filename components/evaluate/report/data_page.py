@@ -47,9 +47,15 @@ def _rejected(rejected: Mapping[str, Any], kept: int) -> list[Markup]:
         [example.get("position", ""), example.get("reason", ""), tag("code", _row(example.get("row", "")))]
         for example in rejected.get("examples", [])
     )
+    stored = rejected.get("kept", count)
+    told = f" Kept as they stood: the first {number(stored)} by file and reason." if stored < count else ""
     return [
         tag("h3", "Rows set aside"),
-        tag("p", f"{number(count)} of {number(count + kept)} rows ({count / (count + kept):.1%}) could not be used."),
+        tag(
+            "p",
+            f"{number(count)} of {number(count + kept)} rows ({count / (count + kept):.1%}) could not be used.",
+            told,
+        ),
         table(["Reason", "Rows"], reasons),
         folded("Examples", table(["Position", "Reason", "Row"], examples)),
     ]

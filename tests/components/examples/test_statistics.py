@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from components.examples.rejected import Rejected, SetAside, grouped
 from components.examples.statistics import STRANGERS, Numbers, Statistics, Values
-from components.reading import Rejected
 from components.validate import drift
 from tasks import Category, Image, Number, Text
 
@@ -90,7 +90,7 @@ def test_statistics_that_were_sent_merge_to_the_same_bits() -> None:
             "mpg": numbers[1],
         }
         statistics = gathered((generator.integers(0, 2, 20_000).tolist(), columns))
-        statistics.aside.add([Rejected(2, "x line 2", "weight is not a number", "'a\udcff'", "a\udcff")])
+        statistics.aside.add(grouped([Rejected(2, "x line 2", "weight is not a number", "'a\udcff'", "a\udcff")]))
         came.append(sent(statistics))
         kept.append(statistics)
     for first, *others in (kept, came):
@@ -129,8 +129,8 @@ def test_a_flood_of_unknown_values_is_counted_in_bounded_memory() -> None:
 
 def test_rows_set_aside_are_counted_by_reason_with_a_few_examples() -> None:
     first, second = gathered(FIRST), gathered(SECOND)
-    first.aside.add([Rejected(2, "x line 2", "weight is not a number", "'a'", "a" * 500)])
-    second.aside.add([Rejected(n, f"y line {n}", "weight is missing", "", "") for n in range(30)])
+    first.aside.add(grouped([Rejected(2, "x line 2", "weight is not a number", "'a'", "a" * 500)]))
+    second.aside.add(grouped([Rejected(n, f"y line {n}", "weight is missing", "", "") for n in range(30)]))
     first.merge(second)
     rejected = first.summary()["rejected"]
     assert rejected["count"] == 31
@@ -211,3 +211,17 @@ def test_chance_alone_stays_below_the_allowance(sizes: tuple[int, int]) -> None:
         sides = [categories(**{value: int((side == value).sum()) for value in "abcdefgh"}) for side in names]
         over += any(found.value > found.noise for found in drift.distances(*sides))
     assert over <= 1
+
+
+def test_all_rows_set_aside_are_counted_and_the_first_of_each_reason_kept() -> None:
+    statistics = gathered(FIRST)
+
+    def tell(at: int) -> Rejected:
+        assert at < 1000, "a row that nobody keeps was made"
+        return Rejected(at, f"x line {at}", "wrong number of fields", "1 instead of 2", "x")
+
+    for _ in range(2):
+        statistics.aside.add([SetAside("wrong number of fields", np.arange(600_000), tell)])
+    rejected = statistics.summary()["rejected"]
+    assert (rejected["count"], rejected["kept"]) == (1_200_000, 1000)
+    assert rejected["reasons"] == {"wrong number of fields": 1_200_000}

@@ -69,7 +69,7 @@ def test_every_row_is_in_one_split_and_counted(tmp_path: Path) -> None:
     assert {name: len(records) for name, records in split.items()} == found["rows"]
     assert len({record for records in split.values() for record in records}) == 1000
     assert found["rows"] == {"train": 640, "eval": 159, "test": 201}
-    assert found["rejected"] == {"count": 0, "reasons": {}, "examples": []}
+    assert found["rejected"] == {"count": 0, "kept": 0, "reasons": {}, "examples": []}
     assert sum(found["columns"]["beam"][name]["missing"] for name in split) == 200
     assert found["duplicates"] == {"train": 0, "eval": 0, "test": 0}
 
@@ -142,6 +142,33 @@ def test_all_rows_bad_still_ends_with_statistics(tmp_path: Path) -> None:
     assert found["rows"] == {"train": 0, "eval": 0, "test": 0}
     assert found["rejected"]["count"] == len(aside(tmp_path / "out")) == 50
     assert ids(tmp_path / "out", "train") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "row", "reason"),
+    [
+        ("boats.csv", "name,sinks,beam,length\n", "x\n", "wrong number of fields"),
+        ("boats.jsonl", '{"name": "a", "sinks": 0, "beam": 1, "length": 2}\n', "x\n", "the line is not a JSON object"),
+        ("boats.jsonl", '{"name": "a", "sinks": 0, "beam": 1, "length": 2}\n', "{\n", "the line is not a JSON object"),
+        ("boats.csv", "name,sinks,beam,length\n", "a,0,1,x\n", "length is not a number"),
+    ],
+)
+def test_a_flood_of_bad_rows_is_counted_and_does_not_write_more_than_it_has(
+    tmp_path: Path, name: str, head: str, row: str, reason: str
+) -> None:
+    (tmp_path / name).write_text(head + row * 300_000)
+    found = boats(tmp_path / "out", *file_parts(str(tmp_path / name)))
+    assert found["rejected"]["reasons"] == {reason: 300_000}
+    assert found["rejected"]["kept"] == len(aside(tmp_path / "out")) == 1000
+    assert len({kept["position"] for kept in aside(tmp_path / "out")}) == 1000
+    written = sum(len(content) for content in tree(tmp_path / "out").values())
+    assert written < (tmp_path / name).stat().st_size
+
+
+def test_of_a_very_long_row_set_aside_its_beginning_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "boats.csv").write_text("name,sinks,beam,length\n" + "a" * 150_000 + "\n")
+    boats(tmp_path / "out", *file_parts(str(tmp_path / "boats.csv")))
+    assert aside(tmp_path / "out")[0]["row"] == "a" * 100_000 + "… and 50,000 more characters"
 
 
 def test_the_same_rows_from_every_format_are_the_same_examples(tmp_path: Path) -> None:

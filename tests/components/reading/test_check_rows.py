@@ -58,7 +58,7 @@ def test_tokens_for_missing(token: str | None) -> None:
     ("value", "sentence"),
     [
         ("abc", "weight is not a number: 'abc'"),
-        ("1,5", "weight is not a number: '1,5'"),
+        ("1,5", "weight is a number with a comma (write 3.5, and 1234): '1,5'"),
         ("1_000", "weight is not a number: '1_000'"),
         ("0x1F", "weight is not a number: '0x1F'"),
         ("12 34", "weight is not a number: '12 34'"),
@@ -110,7 +110,7 @@ def test_a_label_may_be_given_by_value_or_name_and_is_refused_otherwise() -> Non
     label = Category("kind", (0, 1), names=("Bag", "Boot"))
     rows = check([POWER], label, batch(power=[1.0] * 5, kind=["Bag", "1", "Shoe", "2", None]))
     assert rows.columns["kind"].to_pylist() == [0, 1]
-    assert sentences(rows) == ["kind is not an integer: 'Shoe'", "kind is none of its 2 values: 2", "kind is missing"]
+    assert sentences(rows) == ["kind is not an integer: 'Shoe'", "kind is none of 0, 1: 2", "kind is missing"]
 
 
 def test_text() -> None:
@@ -262,3 +262,14 @@ def test_shares_at_their_ends() -> None:
     assert splits_of(ids, (1.0, 0.0, 0.0)).tolist() == [0, 0]
     assert splits_of(ids, (0.64, 0.16, 0.0)).tolist() == [0, 1]
     assert splits_of(ids, (0.5, 0.0, 0.5)).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("digits", ["\u0661", "\uff11", "\u0967", "1_0"])
+def test_digits_are_those_of_ascii_in_every_kind_of_column(digits: str) -> None:
+    assert sentences(one(WEIGHT, digits)) == [f"weight is not a number: {digits!r}"]
+    assert sentences(one(ORIGIN, digits)) == [f"origin is not an integer: {digits!r}"]
+
+
+def test_a_column_of_lists_has_no_single_values() -> None:
+    for feature in (WEIGHT, ORIGIN, SIDE, REVIEW):
+        assert len(one(feature, ["left"], ["1", "2"]).rejected) == 2

@@ -7,6 +7,7 @@ import io
 import json
 import random
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,8 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.examples import encode, tfrecord
-from components.reading import Batch, file_parts, line_boundaries, read_file, read_frames, read_stream
-from tasks import InputError
+from components.examples.rejected import told
+from components.reading import Batch, file_parts, line_boundaries, read_file, read_frames, read_stream, tfrecord_file
+from components.reading.check_rows import check
+from tasks import Category, Feature, InputError, Number, Text
 
 NAMES = ["a", "b"]
 
@@ -41,7 +44,7 @@ def rows_of(batches: list[Batch]) -> list[tuple[object, ...]]:
 
 
 def aside_of(batches: list[Batch]) -> list[tuple[int, str, str]]:
-    return [(row.number, row.sentence, row.row) for batch in batches for row in batch.rejected]
+    return [(row.number, row.sentence, row.row) for batch in batches for row in told(batch.no_rows())]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
         (9, "wrong number of fields: 3 instead of 2", '4,"p ""q""\r\n",5'),
     ]
     assert batches[0].text(0) == '1,"x\ny"'
-    assert batches[0].rejected[0].position == f"{tmp_path}/x.csv line 8"
+    assert told(batches[0].no_rows())[0].position == f"{tmp_path}/x.csv line 8"
 
 
 @pytest.mark.parametrize(
@@ -241,7 +244,8 @@ def test_json_lines(tmp_path: Path) -> None:
         tmp_path / "x.jsonl", b'{"a": 99999999999999999999, "b": "\\ud800"}\n{"a": 1, "b": {"b64": "eA=="}}\n'
     )
     assert batch.columns["a"].to_pylist() == ["99999999999999999999", "1"]
-    assert batch.columns["b"].cast(pa.binary()).to_pylist() == [b"\xed\xa0\x80", b"eA=="]
+    assert batch.columns["b"].cast(pa.binary()).to_pylist() == [b"\xed\xa0\x80", None]
+    assert batch.composites == {"b": {1: {"b64": "eA=="}}}
     deep = b'{"a": ' + b"[" * 100_000 + b"\n"
     assert aside_of(read(tmp_path / "x.jsonl", b'{"a": 1, "b": 1}\n' + deep))[0][0] == 2
 
@@ -342,3 +346,134 @@ def test_new_content_at_the_same_address_is_noticed(tags: tuple[str, str], monke
         (other,) = file_parts(url)
         server.shutdown()
     assert first.version == again.version != other.version
+
+
+@pytest.mark.parametrize("damage", [b'{"a": 1, "b', b"\0\0\0", b"<html>", b"[1, 2]", b'{"a": 1} {"b": 2}'])
+def test_a_damaged_json_line_is_set_aside_wherever_it_stands(tmp_path: Path, damage: bytes) -> None:
+    good = [b'{"a": 1, "b": "x"}', b'{"a": 2, "b": "y"}']
+    for at in (0, 1, 2):
+        lines = [*good[:at], damage, *good[at:]]
+        batches = read(tmp_path / "x.jsonl", b"\n".join(lines))
+        assert [values[1:] for values in rows_of(batches)] == [(1, b"x"), (2, b"y")]
+        assert [number for number, _, _ in aside_of(batches)] == [at + 1]
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("block", [7, 1 << 20])
+def test_what_comes_after_five_thousand_blank_lines_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank: bytes, block: int
+) -> None:
+    monkeypatch.setattr(line_boundaries, "BLOCK", block)
+    table = [(5002, b"1", b"x"), (5003, b"2", b"y")]
+    objects = b'{"a": "?", "b": "?"}\n{"a": "1", "b": "x"}\n{"a": "2", "b": "y"}\n'
+    for name, content in {"x.csv": b"a,b\n1,x\n2,y\n", "x.jsonl": objects}.items():
+        assert rows_of(read(tmp_path / name, blank * 5000 + content))[-2:] == table
+        assert rows_of(list(read_stream(io.BytesIO(blank * 5000 + content), NAMES)))[-2:] == table
+
+
+def test_a_delimiter_is_known_by_columns_that_stand_late_in_a_long_header(tmp_path: Path) -> None:
+    for mark in (b";", b"\t", b","):
+        header = mark.join([*(b"column_%04d" % i for i in range(900)), b"a", b"b"])
+        content = header + b"\n" + mark.join([*([b"0"] * 900), b"1", b"x"]) + b"\n"
+        assert rows_of(read(tmp_path / "x.csv", content)) == [(2, b"1", b"x")]
+
+
+def test_files_within_an_archive_keep_their_version_and_are_found_by_glob(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("one.csv", "a,b\n1,x\n")
+        archive.writestr("two.csv", "a,b\n2,y\n")
+    glob = f"zip://*.csv::{tmp_path}/x.zip"
+    parts = file_parts(glob)
+    assert [part.name for part in parts] == [f"zip://one.csv::{tmp_path}/x.zip", f"zip://two.csv::{tmp_path}/x.zip"]
+    assert parts == file_parts(glob)
+    assert parts[0].version != parts[1].version
+    assert rows_of([batch for part in parts for batch in read_file(part.name, NAMES)]) == [
+        (2, b"1", b"x"),
+        (2, b"2", b"y"),
+    ]
+
+
+def test_files_behind_a_cache_are_found_by_glob() -> None:
+    import fsspec
+
+    fsspec.filesystem("memory").pipe({"/cached/one.csv": b"a,b\n1,x\n", "/cached/two.csv": b"a,b\n2,y\n"})
+    parts = file_parts("simplecache::memory://cached/*.csv")
+    assert parts == file_parts("simplecache::memory://cached/*.csv")
+    assert [rows_of(list(read_file(part.name, NAMES))) for part in parts] == [[(2, b"1", b"x")], [(2, b"2", b"y")]]
+
+
+def test_a_parquet_column_whose_name_is_no_text_is_told(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1], "bb": ["x"]}), tmp_path / "x.parquet", store_schema=False)
+    content = (tmp_path / "x.parquet").read_bytes().replace(b"bb", b"\xff\xfe")
+    with pytest.raises(InputError, match="has a column whose name is not UTF-8"):
+        read(tmp_path / "x.parquet", content)
+
+
+def test_the_home_of_nobody_is_a_file_that_is_not_there() -> None:
+    with pytest.raises(InputError, match=r"There is no file '~nobody-of-that-name/x\.csv'"):
+        file_parts("~nobody-of-that-name/x.csv")
+
+
+def test_a_file_that_is_cut_off_is_told_whatever_its_format(tmp_path: Path) -> None:
+    record = tf_example(a=[b"1"], b=[b"x"])
+    pq.write_table(pa.table({"a": list(range(9000)), "b": ["x"] * 9000}), tmp_path / "x.parquet")
+    contents = {
+        "x.csv.gz": gzip.compress(b"a,b\n" + b"1,x\n" * 9000),
+        "x.jsonl.gz": gzip.compress(b'{"a": 1, "b": "x"}\n' * 9000),
+        "x.tfrecord": tfrecord.framed([record] * 9000),
+        "x.tfrecord.gz": gzip.compress(tfrecord.framed([record] * 9000)),
+        "x.parquet": (tmp_path / "x.parquet").read_bytes(),
+    }
+    for name, content in contents.items():
+        with pytest.raises(InputError, match=r"is damaged or cut off|cannot be read as"):
+            read(tmp_path / name, content[: len(content) * 9 // 10 + 1])
+
+
+def test_a_record_longer_than_any_row_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tfrecord_file, "LONGEST", 1 << 20)
+    records = [tf_example(a=[b"1"], b=[text]) for text in (b"x", b"x" * (5 << 20), b"z")]
+    batches = read(tmp_path / "x.tfrecord.gz", gzip.compress(tfrecord.framed(records)))
+    assert rows_of(batches) == [(1, b"1", b"x"), (3, b"1", b"z")]
+    assert aside_of(batches) == [(2, "the record is longer than 1 MiB", "")]
+
+
+def test_several_values_are_no_value(tmp_path: Path) -> None:
+    records = [tf_example(a=[b"1"], b=[b"x", b"y"]), tf_example(a=[b"2"], b=[b"z"]), tf_example(a=[], b=[])]
+    for more in ([], [b"damaged"]):
+        [batch] = read(tmp_path / "x.tfrecord", tfrecord.framed([*records, *more]))
+        rows = check([Number("a"), Text("b")], None, batch)
+        assert rows.columns["b"].to_pylist() == ["z"]
+        assert [row.sentence for row in rows.rejected][:2] == ['b is not one value: \'["x", "y"]\'', "a is missing"]
+
+
+@pytest.mark.parametrize("value", [["x"], [], {"b": 1}, {"b64": 5}, {"b64": "eA==", "more": 1}])
+@pytest.mark.parametrize("feature", [Text("b"), Category("b", ("x", "y")), Category("b", (1, 2)), Number("b")])
+def test_a_list_or_an_object_is_no_value(tmp_path: Path, feature: Feature, value: object) -> None:
+    [batch] = read(tmp_path / "x.jsonl", json.dumps({"a": 1, "b": value}).encode())
+    [row] = check([Number("a"), feature], None, batch).rejected
+    assert row.reason == "b is not one value"
+
+
+def test_base64_as_serving_requests_carry_it_is_decoded(tmp_path: Path) -> None:
+    values = [{"b64": "eA=="}, "y", {"b64": "?"}, {"b64": "/w=="}]
+    lines = [json.dumps({"a": 1, "b": value}) for value in values]
+    [batch] = read(tmp_path / "x.jsonl", "\n".join(lines).encode())
+    for feature in (Text("b"), Category("b", ("x", "y"))):
+        rows = check([Number("a"), feature], None, batch)
+        assert rows.columns["b"].to_pylist() == ["x", "y"]
+        assert [row.reason for row in rows.rejected] == ["b is not base64", "b is not UTF-8 text"]
+    [row, *_] = check([Number("a"), Number("b")], None, batch).rejected
+    assert row.sentence == 'b is not one value: \'{"b64": "eA=="}\''
+
+
+def tf_example(**values: list[bytes]) -> bytes:
+    """A tf.Example of byte strings."""
+
+    def field(number: int, content: bytes) -> bytes:
+        length, size = len(content), b""
+        while length > 127:
+            length, size = length >> 7, size + bytes([length & 127 | 128])
+        return bytes([number << 3 | 2]) + size + bytes([length]) + content
+
+    lists = {name: field(1, b"".join(field(1, value) for value in found)) for name, found in values.items()}
+    return field(1, b"".join(field(1, field(1, name.encode()) + field(2, one)) for name, one in lists.items()))

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from components.examples.rejected import Rejected, grouped
 from components.examples.statistics import Statistics
-from components.reading import Rejected
 from components.storage import atomic_files
 from components.validate import step as validate
 from tasks import Bar, Category, Model, Number, Part, Splits, Task, Train
@@ -44,7 +44,7 @@ def statistics(rows: int = 100, aside: list[Rejected] | None = None, **columns: 
     sizes = [rows * 64 // 100, rows * 16 // 100]
     splits = np.repeat(np.array([0, 1, 2], np.int8), [*sizes, rows - sum(sizes)])
     found.add(splits, {name: pa.array(values[name], types[name]) for name in values})
-    found.aside.add(aside or [])
+    found.aside.add(grouped(aside or []))
     return json.loads(json.dumps(found.summary()))
 
 
@@ -77,7 +77,7 @@ def test_rows_set_aside_below_and_above_the_share_that_is_borne() -> None:
     assert severity == "error"
     assert many == (
         "9 of 109 rows were set aside. Expected at most 0.05 of all rows. Received: 0.0826: 6 x length is not a number "
-        "(such as boats.csv line 2: 'x,wood,1'); 3 x hull is missing (such as boats.csv line 2: 'x,wood,1')."
+        "(such as 'x' in boats.csv line 2: 'x,wood,1'); 3 x hull is missing (such as boats.csv line 2: 'x,wood,1')."
     )
     assert check(statistics(aside=aside(9)), max_rejected=0.1)[0][0] == "warning"
     assert check(statistics(aside=aside(90, "also in the test split", ""))) == []
