@@ -19,6 +19,7 @@ from tasks import InputError, nearest
 
 SHOWN = 5
 LONGEST = 100
+FOREIGN = re.compile(r"[^a-z0-9-]+")
 # What was typed, which only the description keeps: the server is given its own.
 ABOUT = re.compile(r"sluice schedule \S+: (.+) (\S+)")
 
@@ -82,6 +83,12 @@ def _name(given: argparse.Namespace) -> str:
     name = str(given.task if given.name is None else given.name).strip()
     if not 1 <= len(name) <= LONGEST or not name.isprintable():
         raise InputError(f"A schedule's name is of 1 to {LONGEST} printable characters. Received: {name!r}.")
+    # Kubeflow keeps of it, for Kubernetes, the small letters, digits and hyphens, and Kubernetes wants no hyphen first.
+    if not given.local and FOREIGN.sub("", name.lower()).startswith("-"):
+        raise InputError(
+            "Of a schedule's name Kubernetes keeps the letters a-z, digits and '-', and does not take what then begins "
+            f"with '-'. Expected a letter or digit before the first '-'. Received: {name!r}."
+        )
     return name
 
 

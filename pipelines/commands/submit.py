@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from pipelines.kubeflow import client, follow_run, run_parameters
+from pipelines.kubeflow import client, follow_run, run_parameters, step_logs
 from pipelines.kubeflow.client import Cluster
 from pipelines.kubeflow.error_messages import Unreachable
 from pipelines.kubeflow.follow_run import DONE, FAILED, REJECTED, WRONG_INPUT, Seen
@@ -38,9 +38,10 @@ def main(given: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"sluice: no longer waiting; the run goes on: {url}", file=sys.stderr)
         return INTERRUPTED
+    why = step_logs.reasons(cluster, seen)
     if given.json:
-        print(json.dumps({**facts, **_outcome(seen, parameters)}, indent=1))
-    return _end(seen, url)
+        print(json.dumps({**facts, **_outcome(seen, parameters), "error": "\n".join(why.values())}, indent=1))
+    return _end(seen, why, f"sluice logs {run_id} STEP --host {cluster.host}", url)
 
 
 def start(
@@ -83,7 +84,7 @@ def _outcome(seen: Seen, parameters: dict[str, Any]) -> dict[str, Any]:
     return {"state": seen.state, "steps": steps, "blessed": judged, "nothing_new": seen.nothing_new}
 
 
-def _end(seen: Seen, url: str) -> int:
+def _end(seen: Seen, why: dict[str, str], command: str, url: str) -> int:
     match seen.status:
         case 0:
             if seen.nothing_new:
@@ -94,9 +95,11 @@ def _end(seen: Seen, url: str) -> int:
                 f"sluice: the gate rejected the model; nothing was pushed. Its reasons are in evaluate's verdict: {url}"
             )
             return REJECTED
-    failed = [name for name, step in seen.steps.items() if step["status"] == "failed"]
-    what = f"The step {' and '.join(failed)} failed" if failed else f"The run ended as {seen.state.lower()}"
-    _say(f"sluice: {what}. Its log is at {url}")
+    for name, sentence in why.items():
+        _say(f"sluice: The step {name} failed. {sentence}\nThe whole log: {command.replace('STEP', name)}")
+    if not why:
+        _say(f"sluice: The run ended as {seen.state.lower()}.")
+    _say(f"The run's page: {url}")
     return WRONG_INPUT if seen.status == WRONG_INPUT else FAILED
 
 

@@ -34,7 +34,11 @@ def add_commands(add: Add, data_and_settings: Callable[[argparse.ArgumentParser]
     example = "sluice unschedule auto_mpg --host https://kubeflow.example"
     unschedule = add("unschedule", "schedule", "remove a schedule from Kubeflow", example, action="unschedule")
     unschedule.add_argument("name", metavar="NAME")
-    for command in (schedules, unschedule):
+    example = "sluice logs 0f3c6e1a-52a4-4b8e-9d5f-2f1f0a6f7c11 ingest --host https://kubeflow.example/pipeline"
+    logs = add("logs", "logs", "print the log of a step of a run on Kubeflow", example)
+    logs.add_argument("run", metavar="RUN", help="its id, as submit tells it, or its name")
+    logs.add_argument("step", metavar="STEP")
+    for command in (schedules, unschedule, logs):
         _reaching(command)
         _placing(command, hidden=True)
     for command in (submit, schedule, schedules):

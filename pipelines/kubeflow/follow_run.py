@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from pipelines.kubeflow.client import Cluster
@@ -20,6 +21,9 @@ LEAST = 0.1
 # So often is asked again when the backend refuses: a token may be about to be renewed.
 AGAIN = 5
 CONCLUDE = "conclude"
+EXECUTOR = "executor"
+# The backend tells whole seconds.
+TOGETHER = timedelta(seconds=1)
 OWN = {title: name for name, title in TITLES.items()}
 
 
@@ -28,6 +32,7 @@ class Seen:
     """How far a run has come."""
 
     state: str = "PENDING"
+    run: Any = None
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -36,9 +41,13 @@ class Seen:
         return self.state == "SUCCEEDED" and [*self.steps] == ["resolve"]
 
     @property
+    def failed(self) -> list[str]:
+        return [name for name, step in self.steps.items() if step["status"] == "failed"]
+
+    @property
     def status(self) -> int:
         """The exit status that a local run would have."""
-        failed = [name for name, step in self.steps.items() if step["status"] == "failed"]
+        failed = self.failed
         if self.state == "SUCCEEDED":
             return DONE
         if failed == [CONCLUDE]:
@@ -84,21 +93,28 @@ def seen(run: Any, names: Iterable[str]) -> Seen:
     details = list((run.run_details and run.run_details.task_details) or [])
     # Argo's nodes have the steps' own names; backends that keep tasks themselves show the display names.
     by_name = {OWN.get(detail.display_name, detail.display_name): detail for detail in details}
-    by_id = {key: detail for detail in details for key in (detail.task_id, detail.pod_name) if key}
-    found = {name: _step(name, by_name[name], by_id) for name in names if name in by_name}
-    return Seen(run.state or "PENDING", {name: step for name, step in found.items() if step})
+    skipped = [detail for detail in details if detail.display_name == EXECUTOR and detail.state == "SKIPPED"]
+    found = {name: _step(name, by_name[name], skipped) for name in names if name in by_name}
+    return Seen(run.state or "PENDING", run, {name: step for name, step in found.items() if step})
 
 
-def _step(name: str, detail: Any, by_id: Mapping[str, Any]) -> dict[str, Any]:
+def _step(name: str, detail: Any, skipped: Sequence[Any]) -> dict[str, Any]:
     state = detail.state or "PENDING"
     seconds = 0.0
     if detail.start_time and detail.end_time and state in ENDED:
         seconds = max(0.0, (detail.end_time - detail.start_time).total_seconds())
-    below = [by_id.get(child.task_id) or by_id.get(child.pod_name) for child in detail.child_tasks or []]
-    # The executor of a step whose outputs the cache has is skipped.
-    cached = state == "SUCCEEDED" and any(child is not None and child.state == "SKIPPED" for child in below)
+    cached = state == "SUCCEEDED" and any(_together(detail, each) for each in skipped)
     status = "cached" if cached else {"SUCCEEDED": "ran", "FAILED": "failed", "RUNNING": "running"}.get(state, "")
     return {"name": name, "status": status, "seconds": seconds} if status else {}
+
+
+def _together(step: Any, executor: Any) -> bool:
+    """Whether this is the executor of the step, skipped because the cache has its outputs.
+
+    No row has the id by which another calls it. But only a step that starts no pod begins and ends with its executor.
+    """
+    pairs = ((step.start_time, executor.start_time), (step.end_time, executor.end_time))
+    return all(one and other and abs(one - other) <= TOGETHER for one, other in pairs)
 
 
 def _line(name: str, step: dict[str, Any], before: dict[str, Any] | None) -> str:

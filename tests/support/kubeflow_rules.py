@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import argo_nodes
 import kfp_server_api
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
@@ -17,7 +18,10 @@ API = "/apis/v2beta1"
 KINDS = {"STRING": str, "BOOLEAN": bool, "LIST": list, "STRUCT": dict, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 # gRPC's codes, as grpc-gateway puts them into the body of an error.
 CODES = {400: 3, 401: 16, 403: 7, 404: 5, 409: 6, 500: 13, 503: 14}
-BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+WORKFLOW = "sluice-x7k2p"
+PAGE_SIZE, LARGEST_PAGE = 20, 200
+# Kubernetes appends five characters to what is made of a schedule's name, and wants a letter or digit first.
+KUBERNETES_NAME = re.compile(r"[a-z0-9][-a-z0-9.]*")
 
 
 class Refusal(Exception):
@@ -28,17 +32,23 @@ class Refusal(Exception):
         self.status, self.words = status, words
 
 
+class LogRefusal(Exception):
+    """A log that cannot be had."""
+
+
 class Rules:
     """What the API server does with a request that has come through."""
 
     def __init__(self, server: Any) -> None:
         self.server = server
 
-    def answer(self, method: str, path: str, query: dict[str, str], content: bytes) -> dict[str, Any]:
+    def answer(self, method: str, path: str, query: dict[str, str], content: bytes) -> Any:
         if path == "/apis/v1beta1/healthz" and self.server.version == 1:
             return {"commit_sha": "1.8.5"}
         if path == f"{API}/healthz":
             return {"commit_sha": "0", "tag_name": self.server.release, "multi_user": self.server.multi_user}
+        if match := re.fullmatch(r"/apis/v1beta1/runs/([^/]+)/nodes/([^/]+)/log", path):
+            return self.log(*match.groups())
         match = re.fullmatch(rf"{API}/(experiments|runs|recurringruns)(?:/([^/:]+))?", path)
         if match is None:
             raise Refusal(404, "Not Found")
@@ -67,12 +77,15 @@ class Rules:
         found = [each for each in getattr(self.server, kind) if _passes(each, query)]
         if query.get("sort_by", "").endswith("desc"):
             found = found[::-1]
-        start, size = int(query.get("page_token") or 0), min(int(query.get("page_size") or 20) or 20, 200)
+        start = _start(query)
+        size = min(int(query.get("page_size") or 0) or PAGE_SIZE, LARGEST_PAGE)
         body = {
             {"recurringruns": "recurringRuns"}.get(kind, kind): found[start : start + size],
             "total_size": len(found),
         }
-        return {**body, "next_page_token": str(start + size)} if len(found) > start + size else body
+        token = {"Start": start + size, "SortBy": query.get("sort_by", ""), "Filter": query.get("filter", "")}
+        encoded = base64.b64encode(json.dumps(token).encode()).decode()
+        return {**body, "next_page_token": encoded} if len(found) > start + size else body
 
     def _make_experiments(self, body: dict[str, Any]) -> dict[str, Any]:
         _fits(body, "V2beta1Experiment")
@@ -86,13 +99,26 @@ class Rules:
         _fits(body, "V2beta1Run")
         self._one("experiments", body.get("experiment_id", ""))
         _check_job(body)
-        made = {"run_id": str(uuid.uuid4()), "state": "PENDING", "created_at": _when(len(self.server.runs)), "asked": 0}
+        made = {
+            "run_id": str(uuid.uuid4()),
+            "state": "PENDING",
+            "created_at": argo_nodes.when(len(self.server.runs)),
+            "asked": 0,
+        }
         return _kept(self.server.runs, {**body, **made})
 
     def _make_recurringruns(self, body: dict[str, Any]) -> dict[str, Any]:
         _fits(body, "V2beta1RecurringRun")
         self._one("experiments", body.get("experiment_id", ""))
         _check_job(body)
+        name = body.get("display_name", "")
+        if not name:
+            raise Refusal(500, "InternalServerError: Recurring run's name cannot be empty")
+        generated = (re.sub("[^a-z0-9-]+", "", name.lower()) or "job-")[:25]
+        if not KUBERNETES_NAME.fullmatch(generated):
+            raise Refusal(500, "Failed to create a recurring run during scheduling a workflow: metadata.generateName: "
+                               f"Invalid value: {generated!r}: a lowercase RFC 1123 subdomain must start with an "
+                               "alphanumeric character")  # fmt: skip
         if not 1 <= int(body.get("max_concurrency") or 0) <= 10:
             raise Refusal(400, "Invalid input error: The max concurrency of the recurring run is out of range.")
         cron = body.get("trigger", {}).get("cron_schedule", {}).get("cron", "")
@@ -104,51 +130,69 @@ class Rules:
 
     def _moved_on(self, run: dict[str, Any]) -> dict[str, Any]:
         """With each time that it is asked for, a run is a step further."""
-        names = self._order(run["pipeline_spec"])
+        spec, platform = self._parsed(run)
+        steps = [*self._ordered(spec, spec.root.dag)]
         if not self.server.frozen:
             run["asked"] += 1
-        details: list[dict[str, Any]] = [{"run_id": run["run_id"], "task_id": "root", "display_name": "root"}]
         run["state"] = "RUNNING" if run["asked"] else "PENDING"
-        for place, name in enumerate(names[: run["asked"]]):
-            going = place == run["asked"] - 1 and run["asked"] <= len(names)
+        conditions = list(dict.fromkeys(condition for _, condition in steps if condition))
+        nodes = argo_nodes.groups(WORKFLOW, run["state"], conditions)
+        places = {condition: nodes[3 + 2 * place] for place, condition in enumerate(["", *conditions])}
+        for place, (name, condition) in enumerate(steps[: run["asked"]]):
+            going = place == run["asked"] - 1 and run["asked"] <= len(steps)
             state = "RUNNING" if going else self.server.endings.get(name, "SUCCEEDED")
-            details += _argo_nodes(name, state, place, name in self.server.cached)
+            cached, template = name in self.server.cached, _template(spec, platform, name)
+            made = argo_nodes.step(places[condition], name, state, place, cached=cached, template=template)
+            places[condition].children.append(made[0])
+            nodes += made
             if state == "FAILED":
                 run["state"] = "FAILED"
                 break
         else:
-            if run["asked"] > len(names):
+            if run["asked"] > len(steps):
                 run["state"] = self.server.endings.get("", "SUCCEEDED")
+        self.server.pods |= {node.pod: node.name.rsplit(".", 2)[1].partition("(")[0] for node in nodes if node.template}
         shown = {key: value for key, value in run.items() if key != "asked"}
-        return {**shown, "run_details": {"task_details": details}}
+        rows = [node.row(run["run_id"]) for node in sorted(nodes, key=lambda node: node.id)]
+        return {**shown, "run_details": {"task_details": rows}}
 
-    def _order(self, given: dict[str, Any]) -> list[str]:
-        """The steps in an order in which they can run; those of a condition are there if it holds."""
-        spec, _ = _documents(given)
-        return [*self._ordered(spec, spec.root.dag)]
+    def log(self, run_id: str, pod: str) -> bytes:
+        """What the pod's main container wrote; the route is beside the API's others and has errors of its own form."""
+        self._one("runs", run_id)
+        step = self.server.pods.get(pod)
+        if step is None or step not in self.server.logs:
+            words = f'Failed to read logs for run {run_id}: pods "{pod}" not found'
+            raise LogRefusal(words)
+        return self.server.logs[step].encode()
 
-    def _ordered(self, spec: Any, dag: Any) -> Iterator[str]:
+    def _parsed(self, run: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Once for each run: it takes a tenth of a second."""
+        if run["run_id"] not in self.server.parsed:
+            spec, platform = _documents(run["pipeline_spec"])
+            kubernetes = json_format.MessageToDict(platform)["platforms"]["kubernetes"]
+            self.server.parsed[run["run_id"]] = spec, kubernetes["deploymentSpec"]["executors"]
+        return self.server.parsed[run["run_id"]]
+
+    def _ordered(self, spec: Any, dag: Any, condition: str = "") -> Iterator[tuple[str, str]]:
+        """The steps in an order in which they can run, each with its condition; those are there if it holds."""
         tasks, done = dict(dag.tasks.items()), list[str]()
         while len(done) < len(tasks):
             name = next(n for n in sorted(tasks) if n not in done and set(tasks[n].dependent_tasks) <= set(done))
             done.append(name)
             component = spec.components[tasks[name].component_ref.name]
             if not component.HasField("dag"):
-                yield name
+                yield name, condition
             elif self.server.condition:
-                yield from self._ordered(spec, component.dag)
+                yield from self._ordered(spec, component.dag, name)
 
 
-def _argo_nodes(name: str, state: str, place: int, cached: bool) -> list[dict[str, Any]]:
-    """A step as Argo's nodes show it: its driver, the step itself and, below it, its executor."""
-    times = {"start_time": _when(place * 60), "create_time": _when(place * 60)}
-    times |= {"end_time": _when(place * 60 + 42)} if state != "RUNNING" else {}
-    executor = "SKIPPED" if cached and state == "SUCCEEDED" else state
-    return [
-        {"task_id": f"{name}-d", "display_name": f"{name}-driver", "state": "SUCCEEDED", **times},
-        {"task_id": f"{name}-x", "display_name": "executor", "state": executor, **times},
-        {"task_id": name, "display_name": name, "state": state, "child_tasks": [{"task_id": f"{name}-x"}], **times},
-    ]
+def _template(spec: Any, executors: dict[str, Any], step: str) -> str:
+    """Argo's template of a step: by its labels, and by whether there are more attempts."""
+    dags = [spec.root.dag, *(component.dag for component in spec.components.values())]
+    task = next(dag.tasks[step] for dag in dags if step in dag.tasks)
+    name = "retry-system-container-impl" if task.HasField("retry_policy") else "system-container-impl"
+    about = executors.get(f"exec-{step}", {}).get("podMetadata")
+    return f"metadata-{len(about.get('annotations', {}))}-{len(about['labels'])}-{name}" if about else name
 
 
 def _kept(shelf: list[dict[str, Any]], body: dict[str, Any]) -> dict[str, Any]:
@@ -156,8 +200,19 @@ def _kept(shelf: list[dict[str, Any]], body: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in body.items() if key != "asked"}
 
 
-def _when(seconds: int) -> str:
-    return (BEGAN + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+def _start(query: dict[str, str]) -> int:
+    """Where the page begins. A token is opaque and for the same question only."""
+    if not query.get("page_token"):
+        return 0
+    try:
+        token = json.loads(base64.b64decode(query["page_token"], validate=True))
+    except ValueError:
+        raise Refusal(400, "Invalid input error: Invalid page token") from None
+    if any(query.get(key) and query[key] != token[name] for key, name in (("sort_by", "SortBy"), ("filter", "Filter"))):
+        raise Refusal(
+            400, "Invalid input error: page token does not match the supplied sort by and/or filtering criteria"
+        )
+    return int(token["Start"])
 
 
 def _passes(each: dict[str, Any], query: dict[str, str]) -> bool:

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from kubeflow_rules import API, CODES, Refusal, Rules
+from kubeflow_rules import API, CODES, LogRefusal, Refusal, Rules
 
 
 class Backend(ThreadingHTTPServer):
@@ -30,11 +30,15 @@ class Backend(ThreadingHTTPServer):
         self.faults: list[tuple[str, str, Any]] = []
         self.tokens: set[str] | None = None
         self.cookie = ""
-        self.release = "2.16.0"
+        self.release = "2.17.0"
         self.version, self.multi_user, self.login_page, self.forbidden = 2, False, False, False
         self.forbidden_words = ""
         self.endings: dict[str, str] = {}
         self.cached: set[str] = set()
+        # What each step's pod wrote, of those whose pod is still there; and which step each pod is of.
+        self.logs: dict[str, str] = {}
+        self.pods: dict[str, str] = {}
+        self.parsed: dict[str, Any] = {}
         # What the steps under a condition find it to be.
         self.condition = True
         self.frozen = False
@@ -51,7 +55,7 @@ class Backend(ThreadingHTTPServer):
 
     def fault(self, method: str, path: str, kind: Any, times: int = 1) -> None:
         """A status to answer with, "drop" before and "lose" after doing what was asked, or seconds to wait."""
-        self.faults += [(method, API + path, kind)] * times
+        self.faults += [(method, path if path.startswith("/apis/") else API + path, kind)] * times
 
     def taken(self, method: str, path: str) -> Any:
         for fault in self.faults:
@@ -110,8 +114,15 @@ class _Handler(BaseHTTPRequestHandler):
             with self.server.lock:
                 found = Rules(self.server).answer(self.command, place.path, query, content)
         except Refusal as error:
-            body = {"error": error.words, "code": CODES[error.status], "message": error.words, "details": []}
+            code = CODES[error.status]
+            details = [{"@type": "type.googleapis.com/google.rpc.Status", "code": code, "message": error.words}]
+            body = {"error": error.words, "code": code, "message": error.words, "details": details}
             return self._send(error.status, json.dumps(body).encode())
+        except LogRefusal as error:
+            body = {"error_message": str(error), "error_details": str(error)}
+            return self._send(500, json.dumps(body).encode())
+        if isinstance(found, bytes):
+            return self._send(200, found, "text/plain")
         if fault == "lose":
             return self._hang_up()
         return self._send(200, json.dumps(found).encode())

@@ -180,6 +180,8 @@ def test_nothing_to_list_or_remove(server: Backend, sluice: Sluice) -> None:
         (("--name", ""), "A schedule's name is of 1 to 100 printable characters"),
         (("--name", "a\nb"), "A schedule's name is of 1 to 100 printable characters"),
         (("--name", "a" * 101), "A schedule's name is of 1 to 100 printable characters"),
+        (("--name", "--- !!"), "Expected a letter or digit before the first '-'. Received: '--- !!'"),
+        (("--name", "§ -x"), "Expected a letter or digit before the first '-'"),
         (("--cron", "0 1 1 * *", "--timezone", "Asia/Tokyo"), "falls on other days on the server's clock"),
     ],
 )

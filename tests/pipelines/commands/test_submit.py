@@ -16,7 +16,7 @@ import pytest
 from kubeflow_server import Backend
 from repository import ROOT
 
-from pipelines.kubeflow import client, error_messages, follow_run
+from pipelines.kubeflow import client, error_messages, follow_run, step_logs
 from pipelines.kubeflow import run_parameters as asked
 from tasks import InputError
 
@@ -105,7 +105,77 @@ def test_waiting_ends_as_a_local_run_would(
     server.endings = endings
     found, _, said = sluice(*WAIT)
     assert found == status
-    assert words in said.splitlines()[-1]
+    assert words in said
+
+
+def test_an_executor_that_another_step_skipped_makes_none_cached(server: Backend, sluice: Sluice) -> None:
+    server.cached = {"train", "resolve"}
+    steps = {step["name"]: step["status"] for step in json.loads(sluice(*WAIT, "--json")[1])["steps"]}
+    assert [name for name, status in steps.items() if status == "cached"] == ["resolve", "train"]
+
+
+LAUNCHER = """I1124 19:31:22.104233      22 launcher_v2.go:193] publish success.
+» looking at the data
+Traceback (most recent call last):
+  File "/opt/sluice/lib/python3.11/site-packages/kfp/dsl/executor_main.py", line 109, in <module>
+    executor_main()
+  File "/opt/sluice/lib/python3.11/site-packages/components/reading/find_files.py", line 41, in found
+    raise InputError(
+tasks._task.InputError: No file matches 's3://raw/2026-11-24/*.csv'. Expected one at least.
+Files of the day before: 3.
+I1124 19:31:22.104233      22 launcher_v2.go:193] publish success.
+F1124 19:31:22.104233      22 main.go:57] failed to execute component: exit status 1
+time="2026-11-24T19:31:22.553Z" level=info msg="sub-process exited" argo=true error="<nil>"
+Error: exit status 1
+"""
+
+
+def test_a_failed_step_s_reason_is_told_as_a_local_run_tells_it(server: Backend, sluice: Sluice) -> None:
+    server.endings, server.logs = {"resolve": "FAILED"}, {"resolve": LAUNCHER}
+    status, out, said = sluice(*WAIT, "--json")
+    sentence = "No file matches 's3://raw/2026-11-24/*.csv'. Expected one at least.\nFiles of the day before: 3."
+    assert status == 2
+    assert f"sluice: The step resolve failed. {sentence}\n" in said
+    assert json.loads(out)["error"] == sentence
+    command = next(line for line in said.splitlines() if line.startswith("The whole log: sluice logs"))
+    words = command.removeprefix("The whole log: sluice ").split(" --host")[0].split()
+    assert sluice(*words)[:2] == (0, LAUNCHER)
+    assert sluice("logs", server.runs[0]["display_name"], "resolve")[1] == LAUNCHER
+
+
+@pytest.mark.parametrize("name", ["train", "conclude"])
+def test_steps_under_a_condition_and_without_attempts_have_logs_too(server: Backend, sluice: Sluice, name: str) -> None:
+    server.endings, server.logs = {name: "FAILED"}, {name: "OOMKilled\n"}
+    said = sluice(*WAIT)[2]
+    assert sluice("logs", server.runs[0]["run_id"], name)[:2] == (0, "OOMKilled\n")
+    assert ("The step train failed. Its log has no reason: it was killed" in said) == (name == "train")
+
+
+def test_a_log_that_is_gone_takes_nothing_else_along(server: Backend, sluice: Sluice) -> None:
+    server.endings = {"train": "FAILED"}
+    status, _, said = sluice(*WAIT)
+    assert status == 1
+    assert "The step train failed. Why could not be found out: The log of the step train is gone with its pod" in said
+    assert f"The run's page: {server.url}/#/runs/details/{server.runs[0]['run_id']}" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (("no such run", "train"), 2, "There is no run 'no such run'"),
+        (("00000000-0000-0000-0000-000000000000", "train"), 2, "not found (404)"),
+        (("x", "trian"), 2, "There is no step 'trian'. Did you mean 'train'?"),
+    ],
+)
+def test_logs_of_what_is_not_there(
+    server: Backend, sluice: Sluice, words: tuple[str, str], status: int, sentence: str
+) -> None:
+    found, _, said = sluice("logs", *words)
+    assert (found, sentence in said) == (status, True), said
+
+
+def test_argo_s_hash_is_that_of_a_pod_that_a_real_backend_named() -> None:
+    assert step_logs.node_hash("general-cpu-rnggt.root.workspace-name.executor(0)") == 1467617326
 
 
 def test_one_object_for_scripts(server: Backend, sluice: Sluice) -> None:
@@ -114,7 +184,7 @@ def test_one_object_for_scripts(server: Backend, sluice: Sluice) -> None:
     result = json.loads(out)
     assert status == 0
     assert [step["name"] for step in result["steps"]] == STEPS
-    assert result["steps"][1] == {"name": "ingest", "status": "cached", "seconds": 42.0}
+    assert result["steps"][1] == {"name": "ingest", "status": "cached", "seconds": 0.0}
     assert (result["blessed"], result["state"]) == (True, "SUCCEEDED")
     assert (result["model"], result["nothing_new"]) == ("mlp", False)
     assert json.loads(sluice(*SUBMIT, "--json")[1])["run_id"] == server.runs[1]["run_id"]
@@ -210,7 +280,7 @@ def test_a_run_that_could_not_be_started_is_told(server: Backend, sluice: Sluice
     server.fault("POST", "/runs", fault, times=9)
     status, out, said = sluice(*SUBMIT)
     assert (status, out, server.runs) == (1, "", [])
-    assert words in said.splitlines()[-1]
+    assert words in said
 
 
 def test_a_slow_answer_is_waited_for_and_then_not(
