@@ -14,6 +14,8 @@ from components.storage import urls
 from tasks import Category, Feature, Image, Number, Task, Text
 
 READ_AT_ONCE = 4096
+# Nothing here needs autograph, whose reading of the source costs half a second a function.
+plain = tf.autograph.experimental.do_not_convert
 
 
 def tensor_spec(feature: Feature) -> tuple[tf.DType, Any]:
@@ -57,6 +59,7 @@ def parsed(task: Task, examples: str, split: str, batch: int, only: str = "") ->
     spec = parsing_spec(task.columns)
     spec[ROW_ID] = tf.io.FixedLenFeature([], tf.int64)
 
+    @plain
     def parse(records: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
         columns = tf.io.parse_example(records, spec)
         label, row = columns.pop(task.label.name), columns.pop(ROW_ID)
@@ -68,6 +71,7 @@ def parsed(task: Task, examples: str, split: str, batch: int, only: str = "") ->
 def row_ids(examples: str, split: str, batch: int = READ_AT_ONCE) -> np.ndarray:
     """The ids of all rows of a split; nothing else of them is parsed."""
 
+    @plain
     def parse(records: tf.Tensor) -> tf.Tensor:
         return tf.io.parse_example(records, {ROW_ID: tf.io.FixedLenFeature([], tf.int64)})[ROW_ID]
 
@@ -81,6 +85,7 @@ def some_columns(
     """These features, and the labels, of the rows of a split at the chosen positions, which are sorted."""
     spec, places = parsing_spec((*columns, task.label)), tf.constant(chosen, tf.int64)
 
+    @plain
     def parse(at: tf.Tensor, records: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         first, behind = tf.unstack(tf.searchsorted(places, tf.stack([at, at + tf.size(records, tf.int64)])))
         found = tf.io.parse_example(tf.gather(records, places[first:behind] - at), spec)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from components.examples.parse import complete_for_training, parsed
+from components.examples.parse import complete_for_training, parsed, plain
 from components.progress import say
 from components.serving.preprocessing import Preprocessing, model_inputs
 from tasks import Category, Task, Train
@@ -150,6 +150,7 @@ class Epoch(keras.callbacks.Callback):
 def order(rows: Rows, batch: int, *, seed: int, epoch: Epoch) -> tf.data.Dataset:
     """The row numbers of one epoch's shuffled batches: they hang on the seed and the epoch alone."""
 
+    @plain
     def shuffled(_: tf.Tensor) -> tf.data.Dataset:
         seeds = tf.stack([tf.constant(seed, tf.int64), epoch.number.read_value()])
         index = tf.random.experimental.stateless_shuffle(tf.range(rows.count), seeds)
@@ -177,6 +178,7 @@ def fed(order: tf.data.Dataset, example: Example) -> tf.data.Dataset:
 def example(rows: Rows, model: keras.Model, outputs: tuple[str, ...]) -> Example:
     """From row numbers to what Keras' fit takes: (inputs, labels[, weights])."""
 
+    @plain
     def gather(index: tf.Tensor) -> tuple[Any, ...]:
         preprocessed, label, weights = rows.gather(index)
         inputs = model_inputs(model, preprocessed)
