@@ -220,6 +220,8 @@ def _images(feature: Image, raw: pa.Array, composites: Composites) -> tuple[pa.A
             data = _image_bytes(value.decode("utf-8", errors="replace") if written and value else value)
             data = _image_bytes(composites[at]) if at in composites else data
             values.append(_pixels(feature, data) if data else None)
+        except MemoryError:
+            raise  # which says nothing of the picture
         except Exception as error:  # Pillow raises errors of many kinds for broken files
             values.append(None)
             wrong[at] = str(error) or type(error).__name__

@@ -70,7 +70,9 @@ def _load(model: keras.Model, kept: Path) -> list[str]:
             warnings.simplefilter("ignore")  # Keras tells of layers that do not fit; so do we
             model.load_weights(kept, skip_mismatch=True)
         lacking = {id(v) for v in floats if np.isnan(np.asarray(v.value, np.float32)).any()}
-    except (ValueError, KeyError, OSError, BadZipFile):
+    except (ValueError, KeyError, OSError, BadZipFile) as error:
+        if getattr(error, "errno", None) is not None:  # the machine's error, which says nothing of the file
+            raise
         lacking = {id(v) for v in floats}
     taken = {id(v) for v in floats} - lacking
     for variable, value in zip(model.variables, before, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import keras
@@ -110,3 +111,15 @@ def test_a_version_without_weights_or_gone_is_told(served: tuple[Path, keras.Mod
     (version / "assets.extra" / "model.keras").unlink()
     assert begin(build(), version)["why"] == "The serving version has no model.keras beside it."
     assert begin(build(), version.with_name("2"))["why"].startswith("There is no version at")
+
+
+def test_a_file_that_the_machine_cannot_open_is_not_taken_for_a_damaged_one(served: tuple[Path, keras.Model]) -> None:
+    version, _ = served
+    model = build()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            warm_start._load(model, version / "assets.extra" / "model.keras")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
