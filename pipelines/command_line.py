@@ -104,15 +104,6 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _own_tasks(commands: _Commands) -> None:
-    new = commands.add(
-        "new",
-        "new",
-        "write the file of a task for data of your own",
-        "sluice new penguins --data penguins.csv --label species",
-    )  # fmt: skip
-    new.add_argument("task", metavar="TASK", help="the name of the task, which becomes its file's")
-    new.add_argument("--data", required=True, metavar="SRC", help="a file or glob: CSV, JSON lines or Parquet")
-    new.add_argument("--label", required=True, metavar="COLUMN", help="the column to learn, as the file calls it")
     check = commands.add("check", "check", "try whether a task keeps what every task promises", "sluice check auto_mpg")
     check.add_argument("task", metavar="TASK")
 
@@ -217,7 +208,7 @@ def _serving(commands: _Commands) -> None:
     serve = commands.add(
         "serve", "serve", "answer over HTTP on this machine, as TF Serving would, with a page to try the model", SERVE
     )
-    serve.add_argument("tasks", metavar="TASK", nargs="+")
+    serve.add_argument("served", metavar="TASK", nargs="+")
     serve.add_argument("--port", type=int, default=8501, metavar="N", help="default: 8501; 0 for any free one")
     serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default: 127.0.0.1, this machine alone")
     serve.add_argument("--log", default="", metavar="FILE", help="append what is asked and answered, a JSON line a row")

@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from components.serve import classify_regress, tensor_json
+from components.serve import classify_regress, page, tensor_json
 from components.serve.live_model import LiveModel, Loaded
 from components.serve.request_log import RequestLog
 from components.serve.tensor_json import RequestError, written
@@ -90,6 +91,8 @@ class Server:
         if request.method == "GET" and (found := TELL.fullmatch(request.path)):
             name, version, metadata = found.groups()
             return self._metadata(name, version) if metadata else self._status(name, version)
+        if request.method == "GET" and request.path == "/":
+            return self._page()
         raise RequestError(f"Malformed request: {request.method} {request.path[:200]}", 404)
 
     async def _ask(self, request: web.Request, name: str, version: str | None, verb: str) -> web.Response:
@@ -136,6 +139,13 @@ class Server:
             )
         return loaded
 
+    def _page(self) -> web.Response:
+        nonce = secrets.token_urlsafe(16)
+        headers = {"Content-Security-Policy": page.policy(nonce), "Cache-Control": "no-store"}
+        return web.Response(
+            body=page.html(self.models.values(), nonce), content_type="text/html", charset="utf-8", headers=headers
+        )
+
     def _status(self, name: str, version: str | None) -> web.Response:
         model = self._model(name)
         states = [(model.loaded.number, "AVAILABLE", "OK", "")]
@@ -170,25 +180,34 @@ def _json(document: Any, status: int = 200) -> web.Response:
     return web.Response(body=written(document), status=status, content_type="application/json")
 
 
+def bound(host: str, port: int) -> socket.socket:
+    """The address, ours from now on; InputError before anything is loaded if it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except OSError as error:
+        raise InputError(
+            f"Port {port} of {host} cannot be had: {error.strerror}. Choose another with --port, or --port 0 for any."
+        ) from error
+    return made
+
+
 async def serve(
-    models: Mapping[str, LiveModel], log: RequestLog | None, host: str, port: int, ready: Callable[[str], None]
+    models: Mapping[str, LiveModel], log: RequestLog | None, address: socket.socket, ready: Callable[[str], None]
 ) -> None:
     """Until SIGINT or SIGTERM; requests under way are answered still."""
+    host, port = address.getsockname()[:2]
     server = Server(models, log, host)
     runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=10, handle_signals=False)
     await runner.setup()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        raise InputError(
-            f"Port {port} of {host} cannot be had: {error.strerror}. Choose another with --port, or --port 0 for any."
-        ) from error
+    await web.SockSite(runner, address).start()
     watching = asyncio.create_task(server.watch())
-    shown = f"[{host}]" if ":" in host else host
-    ready(f"http://{shown}:{runner.addresses[0][1]}/")
+    ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
     await stop.wait()
     watching.cancel()
     await runner.cleanup()

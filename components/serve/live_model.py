@@ -11,6 +11,7 @@ import numpy as np
 
 import tasks
 from components.examples.tfrecord import read_records
+from components.serve.form_fields import Span, spans
 from components.serving import versions
 from components.serving.output_names import WARMUP
 from components.serving.pushed_model import RawModel
@@ -19,13 +20,14 @@ from components.serving.versions import Version
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A version that answers; `example` has the arrays of one real row, where the version brings any."""
+    """A version that answers; `example` is one real row and `spans` what the training rows lay between, if it tells."""
 
     number: int
     model: RawModel
     signatures: dict[str, dict[str, str]]
     metadata: dict[str, Any]
     example: dict[str, np.ndarray]
+    spans: dict[str, Span]
 
 
 class LiveModel:
@@ -58,7 +60,7 @@ class LiveModel:
                     example = {name: values[:1] for name, values in inputs.items()}
             return Loaded(
                 number=version.number, model=model, signatures=model.signatures, metadata=_metadata(path),
-                example=example,
+                example=example, spans=spans(self.task.features, versions.paper(version, "statistics.json") or {}),
             )  # fmt: skip
 
 

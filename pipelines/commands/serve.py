@@ -14,7 +14,7 @@ from pipelines.native_output import only_our_words
 
 
 def main(given: argparse.Namespace) -> int:
-    for name in given.tasks:
+    for name in given.served:
         tasks.check_name(name)
     if not 0 <= given.port < 65536:
         raise tasks.InputError(f"A port is a number from 0 to 65535. Received: {given.port}.")
@@ -23,11 +23,12 @@ def main(given: argparse.Namespace) -> int:
     from components.serve.live_model import LiveModel
     from components.serve.request_log import RequestLog
 
-    for name in given.tasks:
+    address = http_server.bound(given.host, given.port)
+    for name in given.served:
         tasks.get(name)  # with all that it imports
     log = RequestLog(Path(given.log).expanduser()) if given.log else None
     with only_our_words(), lazy_imports.without(*NEEDLESS):
-        models = {name: LiveModel(str(given.serving_dir), name) for name in dict.fromkeys(given.tasks)}
+        models = {name: LiveModel(str(given.serving_dir), name) for name in dict.fromkeys(given.served)}
 
         def ready(url: str) -> None:
             for name, model in models.items():
@@ -35,5 +36,5 @@ def main(given: argparse.Namespace) -> int:
             print(f"to try it by hand: {url}", flush=True)
             print("For trying out on this machine; production is TF Serving's job (docs/serving.md).", file=sys.stderr)
 
-        asyncio.run(http_server.serve(models, log, given.host, given.port, ready))
+        asyncio.run(http_server.serve(models, log, address, ready))
     return 0

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 import tasks
-from components.examples.parse import parsing_spec
+from components.examples.parse import parsing_spec, tensor_spec
 from components.serving import versions
 
 Features = Mapping[str, tf.Tensor]
@@ -47,7 +47,7 @@ def push(serving: Path | str, name: str, answer: Answer, staged: Path) -> int:
     log = PredictionLog()
     log.predict_log.request.model_spec.signature_name = "features"
     for feature in task.features:
-        value = tf.constant([ROWS[name][feature.name]])
+        value = tf.constant([ROWS[name][feature.name]], tensor_spec(feature)[0])
         log.predict_log.request.inputs[feature.name].CopyFrom(tf.make_tensor_proto(value))
     with tf.io.TFRecordWriter(str(staged / "warmup")) as writer:
         writer.write(log.SerializeToString())

@@ -1,0 +1,90 @@
+"""Which field of a form stands for which kind of feature: the one place that knows. `page.js` reads them by their kind.
+
+Elements are built with ElementTree, which escapes whatever a task or a row may say.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement
+
+import numpy as np
+
+from components.serve.request_log import plain_values
+from tasks import Category, Feature, Image, Number, Text
+
+Span = tuple[float, float]
+
+
+def field(feature: Feature, example: np.ndarray | None, span: Span | None) -> Element:
+    """A labelled field with the example's value in it; `span` is what the training rows lay between."""
+    value = plain_values(feature, example)[0] if example is not None else None
+    label = Element("label", {"class": "field", "data-name": feature.name})
+    SubElement(label, "span", {"class": "name"}).text = feature.name.replace("_", " ")
+    if feature.about:
+        SubElement(label, "span", {"class": "about"}).text = feature.about
+    optional = feature.when_missing != "reject"
+    if optional:
+        label.set("data-optional", "yes")
+    match feature:
+        case Number():
+            _number(label, feature, value, span)
+        case Category():
+            _choice(label, feature, value, optional)
+        case Text():
+            SubElement(label, "textarea", {"data-kind": "text", "rows": "6"}).text = _readable(value)
+        case Image():
+            _picture(label, feature, value)
+    return label
+
+
+def _number(label: Element, feature: Number, value: float | None, span: Span | None) -> None:
+    limits = {"min": feature.minimum, "max": feature.maximum}
+    attributes = {name: f"{limit:g}" for name, limit in limits.items() if limit is not None}
+    shown = "" if value is None else np.format_float_positional(np.float32(value), trim="-")
+    SubElement(label, "input", {"type": "number", "step": "any", "data-kind": "number", "value": shown, **attributes})
+    hints = []
+    if attributes:
+        hints.append(f"{attributes.get('min', 'any')} to {attributes.get('max', 'any')}")
+    if span:
+        hints.append(f"trained on {span[0]:g} to {span[1]:g}")
+    if feature.when_missing != "reject":
+        hints.append("may be empty")
+    if hints:
+        SubElement(label, "span", {"class": "hint"}).text = "; ".join(hints)
+
+
+def _choice(label: Element, feature: Category, value: Any, optional: bool) -> None:
+    """A value is written as JSON, so that 1 and "1" stay apart."""
+    select = SubElement(label, "select", {"data-kind": "choice"})
+    if optional:
+        SubElement(select, "option", {"value": json.dumps(-1 if feature.integer else "")}).text = "(missing)"
+    for each, name in zip(feature.values, feature.labels, strict=True):
+        chosen = {"selected": "selected"} if each == value else {}
+        SubElement(select, "option", {"value": json.dumps(each), **chosen}).text = name
+
+
+def _picture(label: Element, feature: Image, value: Mapping[str, str] | None) -> None:
+    height, width = feature.shape
+    canvas = {"width": str(width), "height": str(height), "data-kind": "picture"}
+    if value is not None:
+        data = base64.b64decode(value["b64"])
+        canvas |= {"data-pixels" if len(data) == height * width else "data-png": value["b64"]}
+    SubElement(label, "canvas", canvas)
+    SubElement(label, "input", {"type": "file", "accept": "image/*"})
+    hint = f"drop a picture here; it becomes {width} by {height} grey pixels"
+    SubElement(label, "span", {"class": "hint"}).text = hint
+
+
+def _readable(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def spans(features: tuple[Feature, ...], statistics: Mapping[str, Any]) -> dict[str, Span]:
+    """The least and greatest training value of each number, where the version's statistics tell."""
+    columns = statistics.get("columns", {})
+    found = {feature.name: columns.get(feature.name, {}).get("train", {}) for feature in features}
+    return {name: (seen["min"], seen["max"]) for name, seen in found.items() if seen.get("min") is not None}

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from xml.etree.ElementTree import tostring
+
+import numpy as np
+
+from components.serve.form_fields import field, spans
+from tasks import Category, Image, Number, Text
+
+
+def html(feature, example=None, span=None) -> str:
+    values = None if example is None else np.array([example], np.float32 if isinstance(example, float) else None)
+    return tostring(field(feature, values, span), encoding="unicode", method="html")
+
+
+def tags(text: str) -> list[str]:
+    """The elements that a browser would make of it."""
+    found: list[str] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, _: found.append(tag)  # type: ignore[method-assign]
+    parser.feed(text)
+    return found
+
+
+def test_a_number_with_its_limits_and_what_was_seen():
+    made = html(Number("weight", minimum=500, maximum=10_000, about="pounds"), 3504.1, (1747.0, 4256.0))
+    assert '<input type="number" step="any" data-kind="number" value="3504.1" min="500" max="10000">' in made
+    assert "500 to 10000; trained on 1747 to 4256" in made
+    assert "pounds" in made
+
+
+def test_a_number_that_may_be_missing():
+    made = html(Number("horsepower", minimum=1, when_missing="keep"), float("nan"))
+    assert 'data-optional="yes"' in made
+    assert 'value="" min="1"' in made
+    assert "1 to any; may be empty" in made
+
+
+def test_a_choice_keeps_integers_and_texts_apart():
+    made = html(Category("origin", (1, 2), names=("USA", "Europe"), when_missing="keep"), 2)
+    assert '<option value="-1">(missing)</option><option value="1">USA</option>' in made
+    assert '<option value="2" selected="selected">Europe</option>' in made
+    assert '<option value="&quot;left&quot;">left</option>' in html(Category("side", ("left", "right")))
+
+
+def test_what_a_task_or_a_row_says_stays_text():
+    made = html(Text("review", about="<b>any</b>"), b"</textarea><script>alert(1)</script>")
+    assert "&lt;b&gt;any&lt;/b&gt;" in made
+    assert tags(made) == ["label", "span", "span", "textarea"]
+    assert "&lt;/textarea&gt;&lt;script&gt;" in made
+    assert tags(html(Category("side", ('"><script>', "right")))) == ["label", "span", "select", "option", "option"]
+
+
+def test_a_picture():
+    made = html(Image("picture", (2, 3)), b"abcdef")
+    assert '<canvas width="3" height="2" data-kind="picture" data-pixels="YWJjZGVm"></canvas>' in made
+    assert 'data-png="' in html(Image("picture", (2, 3)), b"\x89PNG and more")
+
+
+def test_spans_are_those_of_the_training_rows():
+    statistics = {"columns": {"a": {"train": {"min": 1.0, "max": 2.0}}, "b": {"train": {"count": 0}}}}
+    assert spans((Number("a"), Number("b"), Number("c")), statistics) == {"a": (1.0, 2.0)}
