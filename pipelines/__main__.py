@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     from tasks import InputError, use_folder
 
     try:
-        use_folder(given.tasks)
+        use_folder(given.tasks, new=given.module == "new")
         status: int = importlib.import_module(f"pipelines.commands.{given.module}").main(given)
         sys.stdout.flush()
         return status

@@ -104,6 +104,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _own_tasks(commands: _Commands) -> None:
+    new = commands.add(
+        "new",
+        "new",
+        "write the file of a task for data of your own",
+        "sluice new penguins --data penguins.csv --label species",
+    )  # fmt: skip
+    new.add_argument("task", metavar="TASK", help="the name of the task, which becomes its file's")
+    new.add_argument("--data", required=True, metavar="SRC", help="a file or glob: CSV, JSON lines or Parquet")
+    new.add_argument("--label", required=True, metavar="COLUMN", help="the column to learn, as the file calls it")
     check = commands.add("check", "check", "try whether a task keeps what every task promises", "sluice check auto_mpg")
     check.add_argument("task", metavar="TASK")
 

@@ -7,7 +7,7 @@ import importlib
 import pkgutil
 
 from tasks import _folders
-from tasks._features import Category, Feature, Image, Number, Text
+from tasks._features import Category, Feature, Image, Number, Text, WhenMissing
 from tasks._keras_names import LOSSES, OPTIMIZERS
 from tasks._task import (
     METRICS,
@@ -26,12 +26,12 @@ from tasks._task import (
 
 __all__ = [
     "LOSSES", "METRICS", "OPTIMIZERS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Model", "Number",
-    "Part", "Split", "Splits", "Task", "Text", "Train", "check_fit", "check_name", "get", "keyword_defaults", "names",
-    "nearest", "use_folder",
+    "Part", "Split", "Splits", "Task", "Text", "Train", "WhenMissing", "check_fit", "check_name", "get",
+    "keyword_defaults", "names", "nearest", "own_folders", "use_folder",
 ]  # fmt: skip
 
 __path__ = _folders.Folders(__path__)  # type: ignore[assignment]
-use_folder = _folders.use
+own_folders, use_folder = _folders.further, _folders.use
 
 
 def names() -> list[str]:

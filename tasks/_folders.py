@@ -31,10 +31,10 @@ def further() -> list[str]:
     return [str(Path(word).expanduser().absolute()) for word in words if word]
 
 
-def use(given: str) -> None:
+def use(given: str, *, new: bool = False) -> None:
     """Look for tasks in this folder too, here and in all processes started from here; "" leaves it to the rest.
 
-    Without one the environment's count, and else `./tasks` if a task's file is in it.
+    Without one the environment's count, and else `./tasks` if a task's file is in it. A `new` one need not be there.
     """
     here = Path("tasks").absolute()
     if given:
@@ -42,7 +42,7 @@ def use(given: str) -> None:
     elif not os.environ.get(VARIABLE) and _holds_tasks(here):
         os.environ[VARIABLE] = str(here)
     for folder in further():
-        if not Path(folder).is_dir():
+        if not Path(folder).is_dir() and not new:
             what = f"--tasks {given}" if given else f"{VARIABLE}={os.environ[VARIABLE]}"
             raise InputError(f"{what} is no folder. Expected one that holds tasks' files, such as ./tasks.")
 

@@ -46,10 +46,11 @@ def _delimiter(rows: Blocks, source: str, needed: Sequence[str]) -> str:
     if not start.strip():
         raise InputError(f"{source} is empty. Expected a first line that names the columns, and rows.")
     line = start.decode("utf-8", errors="replace")
-    return max(DELIMITERS, key=lambda mark: len(set(_names(line, mark)) & set(needed)))
+    return max(DELIMITERS, key=lambda mark: len(set(field_names(line, mark)) & set(needed)))
 
 
-def _names(line: str, delimiter: str) -> list[str]:
+def field_names(line: str, delimiter: str) -> list[str]:
+    """What a header's line says with this delimiter."""
     found = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
     try:
         return [name.strip() for name in next(found, [])]
@@ -63,7 +64,7 @@ def _header(block: Block | Broken, source: str, delimiter: str) -> tuple[Block, 
     if isinstance(block, Broken):
         raise unreadable
     at = int((~_blank(block)).argmax())
-    names = _names(block.text(at), delimiter)
+    names = field_names(block.text(at), delimiter)
     if not names:
         raise unreadable
     behind = int(block.ends[at]) + 1

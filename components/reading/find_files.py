@@ -78,6 +78,14 @@ def read_file(
             raise RuntimeError(f"{path} was changed while it was read. Run again when it is complete.")
 
 
+@contextmanager
+def opened(path: str) -> Iterator[tuple[BinaryIO, Reader]]:
+    """A file behind its compression, and the reader of its format."""
+    reader = _reader(path)
+    with _readable(path), _open(path) as file:
+        yield _plain(file, path, reader), reader
+
+
 def read_stream(
     stream: BinaryIO, needed: Sequence[str], optional: Sequence[str] = (), also: Mapping[str, Reader] = NO_MORE
 ) -> Iterator[Batch]:
