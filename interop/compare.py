@@ -1,0 +1,165 @@
+"""Whether TensorFlow for Java answers from pushed versions as Sluice does: every model of every task, on its sample.
+
+The models are fitted for one epoch and pushed past the gate: what is compared is the way to an answer, not its worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import tasks
+from components.rehearse.awkward_requests import kind
+from tasks import Feature, Image, Task
+
+HERE = Path(__file__).parent
+SLUICE = (sys.executable, "-m", "pipelines")
+MAVEN = (
+    "mvn",
+    "--quiet",
+    "--batch-mode",
+    "-Dstyle.color=never",
+    "--file",
+    str(HERE / "pom.xml"),
+    "compile",
+    "exec:java",
+)
+CLOSE = 1e-5
+ROWS = 30
+
+Answers = dict[str, np.ndarray]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tasks", metavar="TASK", nargs="*", help="default: all")
+    asked = parser.parse_args().tasks or tasks.names()
+    if missing := [program for program in ("java", "mvn") if shutil.which(program) is None]:
+        print(f"interop: not run, not passed: no {' and no '.join(missing)} here. It needs Java 17 and Maven 3.8.")
+        return 1
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        pushed = [push(place, task, model) for task in asked for model in tasks.get(task).models]
+        answered = ask_java([version["question"] for version in pushed])
+        faults = [list(differences(place, *each)) for each in zip(pushed, answered, strict=True)]
+    for version, found in zip(pushed, faults, strict=True):
+        print(f"{version['task']}/{version['model']}: {'; '.join(found) or 'equal'}")
+    print(f"interop: {faults.count([])} of {len(faults)} models answer Java as they answer Sluice, to {CLOSE:g}.")
+    return 0 if faults and not any(faults) else 1
+
+
+def push(place: Path, task: str, model: str) -> dict[str, Any]:
+    """Run the pipeline for one epoch; what was pushed, and what it is to be asked."""
+    definition = tasks.get(task)
+    words = ["--model", model, "--set", "train.epochs=1", "--force", "interop", "--json"]
+    run = json.loads(sluice("run", task, *words, "--runs", str(place / "runs"), "--serving", str(place / "serving")))
+    print(f"pushed {task}/{model}", file=sys.stderr, flush=True)
+    kinds = {feature.name: kind(feature) for feature in definition.features}
+    question = {"path": run["pushed"], "features": kinds, "rows": raw_rows(definition)}
+    return {"task": task, "model": model, "run": run["run"], "question": question}
+
+
+def sluice(*words: str, given: str = "") -> str:
+    done = subprocess.run([*SLUICE, *words], input=given, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"interop: sluice {' '.join(words)} failed:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def raw_rows(task: Task) -> list[dict[str, Any]]:
+    """Rows of the sample as JSON; the first of them without anything that may be missing."""
+    frame = next(iter(task.sample()[0].read())).head(ROWS)
+    rows = [
+        {f.name: plain(f, row[f.name]) for f in task.features if present(row[f.name])}
+        for row in frame.to_dict("records")
+    ]
+    rows[0] = {f.name: rows[0][f.name] for f in task.features if f.name in rows[0] and f.when_missing == "reject"}
+    return rows
+
+
+def present(value: Any) -> bool:
+    return bool(np.ndim(value) or pd.notna(value))
+
+
+def plain(feature: Feature, value: Any) -> Any:
+    """As JSON has it; pixels as TensorFlow Serving's requests carry bytes."""
+    if isinstance(feature, Image):
+        return {"b64": base64.b64encode(bytes(np.asarray(value, np.uint8).ravel())).decode()}
+    return value.item() if hasattr(value, "item") else value
+
+
+def ask_java(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One Java process for all versions."""
+    lines = "".join(f"{json.dumps(question)}\n" for question in questions)
+    done = subprocess.run(MAVEN, input=lines, capture_output=True, text=True)
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or len(answers) != len(questions):
+        raise SystemExit(f"interop: Java failed:\n{(done.stdout + done.stderr)[-3000:]}")
+    print(done.stderr.strip().splitlines()[0], file=sys.stderr)
+    return answers
+
+
+def differences(place: Path, version: Mapping[str, Any], java: Mapping[str, Any]) -> Iterator[str]:
+    """What Java was told otherwise than `sluice predict`, and otherwise than the evaluation."""
+    task, question = tasks.get(version["task"]), version["question"]
+    lines = "".join(f"{json.dumps(row)}\n" for row in question["rows"])
+    number = Path(question["path"]).name
+    said = sluice(
+        "predict", version["task"], "-", "--version", number, "--serving", str(place / "serving"), given=lines
+    )
+    predicted = by_output(task, [json.loads(line) for line in said.splitlines()])
+    for signature in ("features", "serving_default"):
+        yield from unequal(f"raw rows, {signature}", predicted, java[signature])
+
+    table = pd.read_parquet(place / "runs" / version["run"] / "evaluate" / "predictions")
+    evaluated = np.stack(list(table["prediction"]))
+    if len(java["warmup"]) != 4:
+        yield f"{len(java['warmup'])} warm-up requests instead of 4"
+    for answer in java["warmup"]:
+        received = answer["outputs"][main_output(task)]
+        expected = np.resize(evaluated, (len(received), *evaluated.shape[1:]))
+        yield from unequal(f"warm-up, {answer['signature']}", {"it": expected}, {"it": received})
+
+
+def by_output(task: Task, answers: Sequence[Mapping[str, Any]]) -> Answers:
+    """The answers of `sluice predict` under the names of the SavedModel's outputs."""
+    if task.kind == "regression":
+        return {name: np.array([answer[name] for answer in answers]) for name in answers[0]}
+    probabilities = np.array([list(answer["probabilities"].values()) for answer in answers])
+    if task.kind == "binary":
+        return {"probability": probabilities[:, 1]}
+    return {"probabilities": probabilities, "class": np.array([answer["class"] for answer in answers])}
+
+
+def main_output(task: Task) -> str:
+    return {"regression": "prediction", "binary": "probability", "classes": "probabilities"}[task.kind]
+
+
+def unequal(what: str, expected: Mapping[str, Any], received: Mapping[str, Any]) -> Iterator[str]:
+    if expected.keys() != received.keys():
+        yield f"{what}: the outputs {sorted(received)} instead of {sorted(expected)}"
+        return
+    for name, wanted in expected.items():
+        got = np.array(received[name])
+        if got.shape != wanted.shape:
+            yield f"{what}: {name} of shape {got.shape} instead of {wanted.shape}"
+        elif wanted.dtype.kind in "US":
+            if wrong := int((got != wanted).sum()):
+                yield f"{what}: {name} differs in {wrong} rows"
+        elif not np.allclose(got, wanted, rtol=CLOSE, atol=CLOSE):
+            yield f"{what}: {name} differs by {np.abs(got - wanted).max():g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
