@@ -4,10 +4,11 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c '$(SUITABLE)' >/dev/null 2>&1 && command -v $$name && break; done)
 BIN := .venv/bin
 
-.PHONY: help run test quick flink lint install lock pipeline image clean
+.PHONY: help run test interop quick flink lint install lock pipeline image clean
 help:
 	@echo "make run      train, judge and push the Auto MPG model on its sample data (sets everything up first)"
 	@echo "make test     lint, type-check and test everything"
+	@echo "make interop  whether TensorFlow for Java answers from pushed versions as Sluice does (needs Java 17 and Maven)"
 	@echo "make quick    the tests that take seconds; one room's: make quick ROOM=components/ingest"
 	@echo "make lint     ruff, mypy and import-linter"
 	@echo "make install  the virtual environment in .venv, as requirements.lock pins it"
@@ -27,6 +28,9 @@ test: lint
 
 # One room's: make quick ROOM=components/ingest
 ROOM ?=
+interop: install
+	$(BIN)/python interop/compare.py
+
 quick: install
 	$(if $(ROOM),$(BIN)/python -m pytest tests/$(ROOM),$(PYTEST)) -m "not slow"
 

@@ -102,7 +102,7 @@ def plain(feature: Feature, value: Any) -> Any:
 def ask_java(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One Java process for all versions."""
     lines = "".join(f"{json.dumps(question)}\n" for question in questions)
-    done = subprocess.run(MAVEN, input=lines, capture_output=True, text=True)
+    done = subprocess.run([*MAVEN, "compile", "exec:java"], input=lines, capture_output=True, text=True)
     answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or len(answers) != len(questions):
         raise SystemExit(f"interop: Java failed:\n{(done.stdout + done.stderr)[-3000:]}")

@@ -38,6 +38,7 @@ def provenance(
         "gate": blessing.get("bars", []),
         "reasons": [*blessing.get("reasons", []), *rehearsal.get("reasons", [])],
         "predictions": rehearsal.get("predictions", {}),
+        "loaders": [name for name, error in rehearsal.get("loaders", {}).items() if not error],
         "run": run,
         "inputs": inputs,
         "champion": champion,

@@ -35,6 +35,12 @@ class Version:
             return atomic_files.tree_hash(path)
 
     @property
+    def unservable(self) -> bool:
+        """Whether every request to it fails in TensorFlow Serving: so all that was pushed before that was tried."""
+        loaders = self.provenance.get("loaders")
+        return bool(self.provenance) and not (isinstance(loaders, list) and "session" in loaders)
+
+    @property
     def champion(self) -> str:
         """What a challenger is judged against, in the form that travels between the steps."""
         return f"{self.number}:{self.model_sha256}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+import tasks
 from pipelines.commands import run_summary
 from tasks import InputError
 
@@ -103,15 +104,25 @@ def _beam() -> Finding:
 def _serving(place: Path | str) -> Iterator[Finding]:
     if isinstance(place, Path):
         yield from _directory("serving", place)
-        return
-    from components.serving import versions
-
     try:
-        versions.versions(place, "any task")
+        found = list(_unservable(place))
     except (InputError, RuntimeError) as error:
         yield Finding("serving", "bad", str(error), "Look at the address, the bucket, and whether you may read it.")
-    else:
+        return
+    if not isinstance(place, Path):
         yield Finding("serving", "ok", f"{place} can be read")
+    yield from found
+
+
+def _unservable(place: Path | str) -> Iterator[Finding]:
+    from components.serving import versions
+
+    for task in tasks.names():
+        known = versions.versions(place, task)
+        if known and known[-1].unservable:
+            found = f"no server can answer from version {known[-1].number} of {task}"
+            advice = f"It was pushed by an older Sluice. Replace it: sluice run {task}; see sluice versions {task}."
+            yield Finding("versions", "bad", found, advice)
 
 
 def _directory(name: str, path: Path) -> Iterator[Finding]:

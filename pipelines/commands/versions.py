@@ -27,6 +27,8 @@ def main(given: argparse.Namespace) -> int:
         case "rollback":
             version = destination.rollback(serving, given.task, given.version)
             print(f"version {version.number}, a copy of version {given.version}, is served from {version.path}")
+            if version.unservable:
+                print(f"No server can answer from it; see: sluice versions {given.task}")
             print(f"Retraining pushes nothing from now on. To let it again: sluice release {given.task}")
         case _:
             version = destination.release(serving, given.task)
@@ -50,6 +52,7 @@ def _facts(version: Version, known: Sequence[Version], serving: str, task: str) 
         "data": parameters.get("data", ""),
         "fingerprint": about.get("fingerprint", ""),
         "force": about.get("force", ""),
+        "unservable": version.unservable,
         "copied_from": version.copied_from or None,
         "withdrawn_by": withdrawn[0] if withdrawn else None,
         "path": str(version.path),
@@ -64,6 +67,7 @@ def _table(listed: Sequence[dict[str, Any]], task: str, serving: str) -> str:
     for facts in listed:
         notes = [
             "serving" if facts["serving"] else "",
+            "no server can answer from it" if facts["unservable"] else "",
             f"copy of {facts['copied_from']}" if facts["copied_from"] else "",
             "holds retraining back" if facts["held"] else "",
             f"withdrawn by {facts['withdrawn_by']}" if facts["withdrawn_by"] else "",
@@ -72,7 +76,23 @@ def _table(listed: Sequence[dict[str, Any]], task: str, serving: str) -> str:
         data = f"{facts['data']} {facts['fingerprint'][:8]}".strip()
         words = (_moment(facts["pushed_at"]), facts["run"], facts["model"], data, run_summary.metrics(facts["metrics"]))
         rows.append([str(facts["version"]), *map(str, words), ", ".join(filter(None, notes))])
-    return run_summary.table(rows)
+    return "\n".join([run_summary.table(rows), *_what_to_do(listed, task)])
+
+
+def _what_to_do(listed: Sequence[dict[str, Any]], task: str) -> list[str]:
+    if not any(facts["unservable"] for facts in listed):
+        return []
+    return [
+        "No server can answer from versions that were pushed before Sluice asked its models as servers do: TensorFlow "
+        "Serving, Java, C and Go load them, and every request fails. sluice predict answers. "
+        + remedy(listed[-1], task)
+    ]
+
+
+def remedy(newest: dict[str, Any], task: str) -> str:
+    if not newest["unservable"]:
+        return f"Version {newest['version']}, which is served, is none of them."
+    return f"To replace version {newest['version']}: sluice run {task}, with the data and settings it was made with."
 
 
 def described(version: Version) -> dict[str, Any]:

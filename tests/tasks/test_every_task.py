@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 import tasks
 from components.reading import read_frames
 from components.reading.check_rows import check
+from components.storage.atomic_files import read_json
 
 MODELS = [(task, model) for task in tasks.names() for model in tasks.get(task).models]
 
@@ -53,6 +56,17 @@ def _received(task, answers):
     return probabilities if task.kind == "classes" else probabilities[:, 1]
 
 
+def _largest(task, run):
+    return np.abs(_expected(task, pd.read_parquet(run / "evaluate" / "predictions"))).max()
+
+
+def _numbers_inside(served):
+    """How many numbers the variables of a SavedModel are; an optimizer's would be among them."""
+    reader = tf.train.load_checkpoint(str(served / "variables" / "variables"))
+    shapes = reader.get_variable_to_shape_map()
+    return sum(int(np.prod(shape)) for name, shape in shapes.items() if name != "_CHECKPOINTABLE_OBJECT_GRAPH")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "model"), MODELS)
 def test_the_pushed_model_answers_raw_rows_as_it_was_evaluated(name, model, runs, tmp_path):
@@ -62,6 +76,12 @@ def test_the_pushed_model_answers_raw_rows_as_it_was_evaluated(name, model, runs
     run = json.loads(done.stdout)
     assert run["blessed"]
     assert run["pushed"]
+
+    served = Path(run["pushed"])
+    rehearsed = read_json(served / "assets.extra" / "rehearsal.json")
+    assert rehearsed["loaders"] == {"python": "", "session": ""}
+    assert rehearsed["largest_difference"] <= 1e-6 * max(1, _largest(task, runs / run["run"]))
+    assert _numbers_inside(served) == read_json(runs / run["run"] / "train" / "model" / "training.json")["weights"]
 
     frame, ids = _raw_rows(task)
     evaluated = pd.read_parquet(runs / run["run"] / "evaluate" / "predictions").drop_duplicates("row")

@@ -13,6 +13,7 @@ from repository import ROOT
 
 from components.serving import versions
 from components.storage import atomic_files
+from pipelines.commands import doctor
 
 BAR = {
     "metric": "mae", "where": "", "bar": 2.5, "higher_is_better": False, "value": 1.25, "interval": [1.0, 1.5],
@@ -44,7 +45,8 @@ def home(tmp_path: Path) -> Path:
             "git": "0123abc", "champion": "1:beef" if number == 2 else "", "metrics": {"mae": 1.25},
             "fingerprint": "f00dcafe99", "rows": {"train": 250, "test": 80}, "rejected": 2, "force": force,
             "parameters": {"task": "auto_mpg", "data": "sample", "seed": "7", "train.epochs": "3"},
-            "versions": {"keras": "3.15.1"}, "pushed_at": f"2026-01-0{number}T03:04:05+00:00", "reasons": [],
+            "versions": {"keras": "3.15.1"}, "loaders": ["python", "session"],
+            "pushed_at": f"2026-01-0{number}T03:04:05+00:00", "reasons": [],
         }  # fmt: skip
         rehearsal = {"passed": True, "latency": {"1": {"p50_ms": 0.25, "p99_ms": 0.5}}}
         papers = {"provenance.json": about, "blessing.json": {"bars": [BAR]}, "rehearsal.json": rehearsal}
@@ -107,3 +109,38 @@ def test_what_cannot_be_reproduced_is_said(home: Path) -> None:
     assert "Expected a run that came to its end" in sluice(home, "reproduce", "auto_mpg-1", status=2)
     (home / "serving/auto_mpg/1/assets.extra/provenance.json").unlink()
     assert "has no provenance" in sluice(home, "reproduce", "serving/auto_mpg/1", status=2)
+
+
+def test_versions_that_no_server_can_answer_from_are_marked(home: Path) -> None:
+    """What was pushed before the session loader was asked has no word of it beside it."""
+    for number in (1, 2):
+        path = home / "serving" / "auto_mpg" / str(number) / "assets.extra" / "provenance.json"
+        about = atomic_files.read_json(path)
+        del about["loaders"]
+        atomic_files.write_json(path, about)
+    _, first, second, advice = sluice(home, "versions", "auto_mpg").splitlines()
+    assert first.endswith("no server can answer from it")
+    assert second.endswith("serving, no server can answer from it, forced: the old one is on fire")
+    assert advice.endswith("To replace version 2: sluice run auto_mpg, with the data and settings it was made with.")
+    assert [each["unservable"] for each in json.loads(sluice(home, "versions", "auto_mpg", "--json"))] == [True, True]
+
+    model = home / "model3"
+    model.mkdir()
+    (model / "saved_model.pb").write_text("model 3")
+    versions.add(home / "serving", "auto_mpg", model, {"provenance.json": {"loaders": ["python", "session"]}})
+    said = sluice(home, "versions", "auto_mpg")
+    assert said.count("no server can answer from it") == 2
+    assert said.endswith("Version 3, which is served, is none of them.\n")
+
+
+def test_the_doctor_finds_a_served_version_that_no_server_can_answer_from(tmp_path: Path) -> None:
+    def found() -> list[str]:
+        return [f"{each.state}: {each.found}" for each in doctor._serving(tmp_path) if each.what == "versions"]
+
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_text("model")
+    versions.add(tmp_path, "auto_mpg", model, {"provenance.json": {"task": "auto_mpg"}})
+    assert found() == ["bad: no server can answer from version 1 of auto_mpg"]
+    versions.add(tmp_path, "auto_mpg", model, {"provenance.json": {"loaders": ["python", "session"]}})
+    assert found() == []
