@@ -62,6 +62,7 @@ class Candidate:
         rehearsal = {
             "passed": True,
             "loaded": True,
+            "loaders": {"python": "", "session": ""},
             "reasons": [],
             "model_sha256": atomic_files.tree_hash(self.serving),
             "predictions": {"rows": 3, "sha256": "beef"},
@@ -134,6 +135,7 @@ def test_a_blessed_model_is_pushed_with_its_papers(tmp_path: Path) -> None:
         "gate": [],
         "reasons": [],
         "predictions": {"rows": 3, "sha256": "beef"},
+        "loaders": ["python", "session"],
         "force": "",
         "blessed": True,
         "copied_from": None,
