@@ -143,7 +143,7 @@ def _is_worker(path: Path, flink: Cluster) -> bool:
         parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
     except (OSError, ValueError):
         return False
-    return b"sdk_worker_main" in words and parent == flink.processes["pool"].pid
+    return b"SdkHarness" in words and parent == flink.processes["pool"].pid
 
 
 if __name__ == "__main__":
