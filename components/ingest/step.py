@@ -24,7 +24,7 @@ from components.ingest import merge_parts, worker_exchange
 from components.ingest.worker import Schema, Summary, write_part
 from components.progress import say
 from components.reading import assign_split
-from components.reading.sources import Source, snapshot, source_kind, source_parts
+from components.reading.sources import Source, for_workers, snapshot, source_kind, source_parts
 from components.storage import atomic_files, urls
 from tasks import InputError, Task
 
@@ -52,7 +52,8 @@ def run(
     parts = source_parts(definition, data, data_dir)
     check_snapshot(parts, snapshot)
     place = urls.reachable(examples, examples_uri, beam_args)
-    found = (ingest_to_url if urls.is_url(place) else ingest)(definition, parts, place, beam_args)
+    pieces = for_workers(parts, (*definition.features, definition.label))
+    found = (ingest_to_url if urls.is_url(place) else ingest)(definition, pieces, place, beam_args)
     found["task"] = task
     shares = definition.splits
     found["splits"] = assign_split.rule(

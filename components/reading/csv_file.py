@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from components.examples.rejected import Rejected, SetAside
-from components.reading.line_boundaries import RETURN, Block, Blocks, Broken, quoted_spans
+from components.reading.line_boundaries import RETURN, Block, Blocks, Broken, Span, quoted_spans
 from components.reading.raw_batch import Batch, broken, find_columns
 from tasks import InputError
 
@@ -19,8 +19,10 @@ DELIMITERS = ",;\t|"
 WRONG_NUMBER = "wrong number of fields"
 
 
-def read_csv(stream: BinaryIO, source: str, needed: Sequence[str], optional: Sequence[str]) -> Iterator[Batch]:
-    rows = Blocks(stream)
+def read_csv(
+    stream: BinaryIO, source: str, needed: Sequence[str], optional: Sequence[str], within: Span | None = None
+) -> Iterator[Batch]:
+    rows = Blocks(stream, within.end if within and not within.begin else None)
     delimiter = rows.delimiter = _delimiter(rows, source, needed)
     header: list[str] = []
     wanted: list[str] = []
@@ -28,10 +30,19 @@ def read_csv(stream: BinaryIO, source: str, needed: Sequence[str], optional: Seq
         if not header:
             block, header = _header(block, source, delimiter)
             wanted = find_columns(source, header, needed, optional)
+            if within and within.begin:
+                rows.jump(within)
+                continue
         if isinstance(block, Broken):
             yield broken(source, block)
         elif block.ends.size:
             yield _batch(block, source, delimiter, header, wanted)
+
+
+def csv_spans(stream: BinaryIO, source: str, needed: Sequence[str], size: int) -> list[Span]:
+    rows = Blocks(stream)
+    rows.delimiter = _delimiter(rows, source, needed)
+    return list(rows.spans(size))
 
 
 def _delimiter(rows: Blocks, source: str, needed: Sequence[str]) -> str:

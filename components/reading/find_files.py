@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -17,15 +18,16 @@ from typing import Any, BinaryIO
 import fsspec
 
 from components.examples.tfrecord import begins_record
-from components.reading.csv_file import read_csv
-from components.reading.json_lines import read_json_lines
-from components.reading.parquet import read_parquet
+from components.reading.csv_file import csv_spans, read_csv
+from components.reading.json_lines import json_spans, read_json_lines
+from components.reading.line_boundaries import Span
+from components.reading.parquet import parquet_spans, read_parquet
 from components.reading.raw_batch import Batch
 from components.reading.tfrecord_file import read_tfrecord
 from components.storage.local_paths import local_path
 from tasks import InputError, Split
 
-Reader = Callable[[BinaryIO, str, Sequence[str], Sequence[str]], Iterator[Batch]]
+Reader = Callable[..., Iterator[Batch]]
 READERS: dict[str, Reader] = {
     ".csv": read_csv,
     ".tsv": read_csv,
@@ -37,6 +39,12 @@ READERS: dict[str, Reader] = {
     ".tfrecord": read_tfrecord,
     ".tfrecords": read_tfrecord,
 }
+SPANS: dict[Reader, Callable[[BinaryIO, str, Sequence[str], int], list[Span]]] = {
+    read_csv: csv_spans,
+    read_json_lines: json_spans,
+    read_parquet: parquet_spans,
+}
+LARGE, SPAN_BYTES = 64 << 20, 32 << 20
 # What standard input is told by.
 BEGINNING = 1 << 20
 NO_MORE: Mapping[str, Reader] = {}
@@ -51,6 +59,7 @@ class FilePart:
     name: str
     version: str = ""
     split: Split | None = None
+    span: Span | None = None
 
 
 def file_parts(pattern: str) -> list[FilePart]:
@@ -66,14 +75,31 @@ def file_names(pattern: str, also: Mapping[str, Reader] = NO_MORE) -> list[str]:
     return paths
 
 
+def divided(part: FilePart, needed: Sequence[str]) -> list[FilePart]:
+    """A large file that is not compressed as spans of whole rows, always the same ones, for several workers."""
+    reader = _reader(part.name)
+    with _readable(part.name), _open(part.name) as file:
+        if reader not in SPANS or file.seek(0, os.SEEK_END) < LARGE or file.seek(0):
+            return [part]
+        if _plain(file, part.name, reader) is not file:
+            return [part]
+        spans = SPANS[reader](file, part.name, needed, SPAN_BYTES)
+    return [dataclasses.replace(part, span=span) for span in spans]
+
+
 def read_file(
-    path: str, needed: Sequence[str], optional: Sequence[str] = (), also: Mapping[str, Reader] = NO_MORE
+    path: str,
+    needed: Sequence[str],
+    optional: Sequence[str] = (),
+    also: Mapping[str, Reader] = NO_MORE,
+    span: Span | None = None,
 ) -> Iterator[Batch]:
     """The raw rows of one file: the `needed` columns, of which only those not `optional` must be there."""
     reader = _reader(path, also)
     with _readable(path), _open(path) as file:
         before = _state(path)
-        yield from reader(_plain(file, path, reader), path, needed, optional)
+        within = [span] if span else []
+        yield from reader(_plain(file, path, reader), path, needed, optional, *within)
         if _state(path) != before:
             raise RuntimeError(f"{path} was changed while it was read. Run again when it is complete.")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.examples.rejected import Rejected, SetAside
-from components.reading.line_boundaries import Block, Blocks, Broken
+from components.reading.line_boundaries import Block, Blocks, Broken, Span
 from components.reading.raw_batch import Batch, broken, find_columns
 from components.reading.single_values import apart
 from tasks import InputError
@@ -20,12 +20,18 @@ SHOWN = 60
 Lists = Mapping[str, Mapping[int, Any]]
 
 
-def read_json_lines(stream: BinaryIO, source: str, needed: Sequence[str], optional: Sequence[str]) -> Iterator[Batch]:
-    rows = Blocks(stream)
-    rows.skip_mark()
-    rows.skip_blank_lines()
+def read_json_lines(
+    stream: BinaryIO, source: str, needed: Sequence[str], optional: Sequence[str], within: Span | None = None
+) -> Iterator[Batch]:
+    rows = Blocks(stream, within.end if within else None)
     known: set[str] = set()
     line = b""
+    if within and within.begin:
+        rows.jump(within)  # what the first lines must be, the worker of the first span has asked
+        known, line = set(needed), b"{"
+    else:
+        rows.skip_mark()
+        rows.skip_blank_lines()
     for block in rows:
         if isinstance(block, Broken):
             line = line or block.text[:SHOWN].encode()
@@ -45,6 +51,10 @@ def read_json_lines(stream: BinaryIO, source: str, needed: Sequence[str], option
         yield _batch(block, source, objects, aside, needed)
     if not line:
         raise InputError(f"{source} is empty. Expected one JSON object a line.")
+
+
+def json_spans(stream: BinaryIO, source: str, needed: Sequence[str], size: int) -> list[Span]:
+    return list(Blocks(stream).spans(size))
 
 
 def _first_line(block: Block) -> bytes:

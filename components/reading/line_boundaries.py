@@ -36,12 +36,22 @@ class Broken:
     text: str
 
 
+@dataclass(frozen=True)
+class Span:
+    """Whole rows of a file that one worker reads: lines of a text from byte to byte, or row groups of Parquet."""
+
+    begin: int
+    end: int
+    line: int
+
+
 class Blocks:
     """Iterates over the blocks of a stream; with a delimiter, a quoted field may hold line ends."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, end: int | None = None) -> None:
         self.delimiter = ""
         self._stream = stream
+        self._position, self._end = 0, end
         self._rest = b""
         self._taken = 0
         self._line = 1
@@ -56,6 +66,23 @@ class Blocks:
                 yield self._block(data, ends, breaks)
             if self._rest and (self._final or len(self._rest) > LONGEST):
                 yield self._broken(open_at >= 0, breaks)
+
+    def jump(self, span: Span) -> None:
+        """Go on with these rows and no others."""
+        self._stream.seek(span.begin)
+        self._position, self._end, self._line = span.begin, span.end, span.line
+        self._rest, self._taken, self._final = b"", 0, False
+
+    def spans(self, size: int) -> Iterator[Span]:
+        """The whole stream in spans of about so many bytes, each ending where a row ends."""
+        begin, line = 0, 1
+        for _ in self:
+            at = self._position - len(self._rest)
+            if at - begin >= size and not self._final:
+                yield Span(begin, at, line)
+                begin, line = at, self._line
+        if self._position > begin:
+            yield Span(begin, self._position, line)
 
     def peek(self) -> bytes:
         """The beginning of what comes next."""
@@ -92,11 +119,17 @@ class Blocks:
     def _read(self) -> None:
         if self._final:
             return
-        chunk = self._stream.read(BLOCK)
+        chunk = self._chunk()
         self._final = not chunk
         self._rest += chunk
         if self._final and self._rest and self._rest[-1] not in (NEWLINE, RETURN):
             self._rest += b"\n"
+
+    def _chunk(self) -> bytes:
+        left = BLOCK if self._end is None else min(BLOCK, self._end - self._position)
+        chunk = self._stream.read(left) if left else b""
+        self._position += len(chunk)
+        return chunk
 
     def _cuts(self, data: bytes) -> tuple[np.ndarray, np.ndarray, int]:
         """Where rows end, where lines end, and where a quote opens that is not closed yet (or -1)."""
@@ -126,7 +159,7 @@ class Blocks:
             "a quote opens that is never closed" if quote and sep else f"the line is longer than {LONGEST >> 20} MiB"
         )
         while not sep and not self._final:
-            chunk = self._stream.read(BLOCK)
+            chunk = self._chunk()
             self._final = not chunk
             _, sep, rest = chunk.partition(b"\n")
         broken = Broken(self._line, reason, line.decode("utf-8", errors="backslashreplace").rstrip("\r"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from components.reading import Batch, FilePart, file_parts, read_file, read_frames
+from components.reading import Batch, FilePart, divided, file_parts, read_file, read_frames
 from components.reading.headers import asked, renamed
 from tasks import Feature, InputError, Part, Task
 
@@ -41,11 +41,17 @@ def snapshot(parts: Sequence[Source]) -> str:
     return hashlib.sha256(listed.encode("utf-8", errors="surrogateescape")).hexdigest()
 
 
+def for_workers(parts: Sequence[Source], columns: Sequence[Feature]) -> list[Source]:
+    """The parts, large files divided: always in the same way, so that any number of workers comes to the same."""
+    needed, _ = asked(columns)
+    return [piece for part in parts for piece in (divided(part, needed) if isinstance(part, FilePart) else [part])]
+
+
 def part_batches(part: Source, columns: Sequence[Feature]) -> Iterator[Batch]:
     """The raw rows of one part, with all these columns under their names."""
     needed, optional = asked(columns)
     if isinstance(part, FilePart):
-        batches = read_file(part.name, needed, optional)
+        batches = read_file(part.name, needed, optional, span=part.span)
     else:
         batches = read_frames(part.read(), part.name, needed, optional)
     yield from renamed(batches, columns)
