@@ -9,14 +9,22 @@ import sys
 from pipelines import lazy_imports
 from pipelines.command_line import parser
 
+# Commands that write temporary files, or have others do so.
+WORKING = ("check", "predict", "reproduce", "run", "serve", "sweep", "versions")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit status: 0 done, 1 failed, 2 wrong input, 3 rejected by the gate, 130 interrupted."""
     lazy_imports.install()
     given = parser().parse_args(arguments)
+    from pipelines import check_arguments
+    from pipelines.local import alive
     from tasks import InputError, use_folder
 
     try:
+        check_arguments.check_no_keys(given)
+        if given.module in WORKING:
+            alive.use_own_temporary_directory()
         use_folder(given.tasks, new=given.module == "new")
         status: int = importlib.import_module(f"pipelines.commands.{given.module}").main(given)
         sys.stdout.flush()

@@ -189,6 +189,11 @@ def _rolled_back(destination: str, task: str, newest: served.Version | None) -> 
     """A person went back to an older version: retraining does not undo that by itself."""
     if newest is None or not served.is_held(destination, task, newest):
         return []
+    if newest.damage:
+        return [
+            f"{newest.damage} So version {newest.number} may be a rollback, which no model replaces by itself. "
+            f"To let models that clear the gate be pushed: sluice release {task}."
+        ]
     return [
         f"Version {newest.number} is a rollback to version {newest.copied_from}, which no model replaces by itself. "
         f"To let models that clear the gate be pushed again: sluice release {task}."

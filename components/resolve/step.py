@@ -79,6 +79,9 @@ def run(
         **overrides,
     }
     versions = served.versions(destination, task)
+    for version in versions:
+        if version.damage:
+            say(f"{version.damage} The version counts as one that Sluice did not push.")
     against, serving = champion(versions, inputs), already_serving(versions, inputs)
     start = starting_point(versions, against) if warm_start else ""
     parameters |= {"warm_start": start} if start else {}

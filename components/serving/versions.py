@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -10,22 +9,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from components.serving import papers
+from components.serving.papers import EXTRA
 from components.storage import atomic_files, directory, store
-from components.storage.version_names import NUMBER
+from components.storage.version_names import LARGEST, is_number
 from tasks import InputError
 
-EXTRA = "assets.extra"
 # Beside the versions, for each rollback that no longer holds retraining back.
 RELEASED = ".released"
 
 
 @dataclass(frozen=True)
 class Version:
-    """One model that is, or was, served."""
+    """One model that is, or was, served; its provenance is empty if it is none of ours, or damaged."""
 
     number: int
     path: Path | str
     provenance: dict[str, Any] = field(default_factory=dict)
+    damage: str = ""
 
     @property
     def model_sha256(self) -> str:
@@ -91,7 +92,7 @@ def at(path: Path | str) -> Version | None:
     words = str(path) if "://" in str(path) else str(Path(path).absolute())
     folder, _, name = words.rstrip("/").rpartition("/")
     parent, _, task = folder.rpartition("/")
-    if not task or not NUMBER.fullmatch(name):
+    if not task or not is_number(name):
         return None
     place = store.opened(parent or "/", task)
     return _version(place, name) if place.exists(f"{name}/saved_model.pb") else None
@@ -109,12 +110,18 @@ def paper(version: Version, name: str) -> Any:
     """What lies beside the model, such as statistics.json; None where there is none."""
     folder, _, number = str(version.path).rpartition("/")
     destination, _, task = folder.rpartition("/")
-    return _paper(store.opened(destination or "/", task), number, name)
+    return papers.paper(store.opened(destination or "/", task), number, name)
 
 
 def free_number(destination: Path | str, task: str) -> int:
     """The next version's number: above everything that bears one, complete or not."""
-    return max(map(int, _numbers(store.opened(destination, task))), default=0) + 1
+    highest = max(map(int, _numbers(store.opened(destination, task))), default=0)
+    if highest >= LARGEST:
+        raise InputError(
+            f"No version of {task} can come after number {highest}, which is there in {str(destination)!r}. Expected "
+            "numbers that leave room; remove that directory if it is no version of yours."
+        )
+    return highest + 1
 
 
 def unfinished(destination: Path | str, task: str) -> list[int]:
@@ -171,13 +178,15 @@ def rollback(destination: Path | str, task: str, number: int) -> Version:
         "model_sha256": source.model_sha256,
     }
     with fetched(source) as path:
-        papers = {"provenance.json": source.provenance | changed}
-        return add(destination, task, path, papers, model_sha256=source.model_sha256)
+        extra = {papers.PROVENANCE: source.provenance | changed}
+        return add(destination, task, path, extra, model_sha256=source.model_sha256)
 
 
 def is_held(destination: Path | str, task: str, version: Version) -> bool:
-    """Whether a rollback stands here that nobody has released: nothing takes its place by itself."""
-    return bool(version.copied_from) and not store.opened(destination, task).exists(f"{RELEASED}/{version.number}")
+    """Whether a rollback stands here, or what may be one, that nobody has released: nothing replaces it by itself."""
+    return bool(version.copied_from or version.damage) and not store.opened(destination, task).exists(
+        f"{RELEASED}/{version.number}"
+    )
 
 
 def release(destination: Path | str, task: str) -> Version:
@@ -238,24 +247,8 @@ def _is_above_all(place: store.Store, number: int) -> bool:
 
 
 def _numbers(place: store.Store) -> list[str]:
-    return [name for name in place.entries() if NUMBER.fullmatch(name)]
+    return [name for name in place.entries() if is_number(name)]
 
 
 def _version(place: store.Store, name: str) -> Version:
-    """The provenance is empty for a version that was not pushed by us."""
-    return Version(int(name), place.where(name), dict(_paper(place, name, "provenance.json") or {}))
-
-
-def _paper(place: store.Store, version: str, name: str) -> Any:
-    try:
-        content = place.read(f"{version}/{EXTRA}/{name}")
-    except FileNotFoundError:
-        return None
-    try:
-        return json.loads(content)
-    except ValueError as error:
-        where = f"{place.where(version)}/{EXTRA}/{name}"
-        raise ValueError(
-            f"Expected a whole JSON file. Received: {where!r}, which is damaged: {error}. Remove it, and the version "
-            "counts as one that Sluice did not push; or remove the version."
-        ) from error
+    return Version(int(name), place.where(name), *papers.provenance(place, name))

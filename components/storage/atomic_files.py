@@ -60,9 +60,11 @@ def write_json(path: Path | str, value: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
+    if Path(path).exists() and not Path(path).is_file():  # a pipe would keep us waiting
+        raise ValueError(f"Expected a JSON file. Received: {str(path)!r}, which is no plain file.")
     try:
         return json.loads(Path(path).read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"Expected a whole JSON file. Received: {str(path)!r}, which is damaged: {error}.") from error
 
 

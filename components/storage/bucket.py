@@ -12,7 +12,7 @@ from pathlib import Path
 
 import fsspec
 
-from components.storage.version_names import NUMBER, STALE_SECONDS
+from components.storage.version_names import STALE_SECONDS, is_number
 from tasks import InputError
 
 # One tiny object for each number ever used, so that two pushers cannot fill one version, nor a number come back.
@@ -121,7 +121,7 @@ class Bucket:
             put(key)
 
     def _numbers(self) -> list[str]:
-        return [name for name in self.entries() if NUMBER.fullmatch(name)]
+        return [name for name in self.entries() if is_number(name)]
 
     def _stale(self, name: str) -> bool:
         """Nothing was uploaded to the version within the hour."""

@@ -38,7 +38,10 @@ class Directory:
         return (self.root / name).is_file()
 
     def read(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
+        path = self.root / name
+        if path.exists() and not path.is_file():  # a pipe would keep us waiting
+            raise OSError(errno.EINVAL, "It is no plain file", str(path))
+        return path.read_bytes()
 
     def write(self, name: str, content: bytes) -> None:
         with _clearly(self.root):

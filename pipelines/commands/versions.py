@@ -54,6 +54,7 @@ def _facts(version: Version, known: Sequence[Version], serving: str, task: str) 
         "force": about.get("force", ""),
         "unservable": version.unservable,
         "copied_from": version.copied_from or None,
+        "damage": version.damage,
         "withdrawn_by": withdrawn[0] if withdrawn else None,
         "path": str(version.path),
         "provenance": about,
@@ -70,6 +71,7 @@ def _table(listed: Sequence[dict[str, Any]], task: str, serving: str) -> str:
             "no server can answer from it" if facts["unservable"] else "",
             f"copy of {facts['copied_from']}" if facts["copied_from"] else "",
             "holds retraining back" if facts["held"] else "",
+            "its provenance is damaged" if facts["damage"] else "",
             f"withdrawn by {facts['withdrawn_by']}" if facts["withdrawn_by"] else "",
             f"forced: {facts['force']}" if facts["force"] else "",
         ]
@@ -98,12 +100,15 @@ def remedy(newest: dict[str, Any], task: str) -> str:
 def described(version: Version) -> dict[str, Any]:
     """All that a version's own directory tells."""
     papers = {name: destination.paper(version, f"{name}.json") for name in PAPERS}
-    return {"version": version.number, "path": str(version.path), "provenance": version.provenance, **papers}
+    about = {"version": version.number, "path": str(version.path), "damage": version.damage}
+    return {**about, "provenance": version.provenance, **papers}
 
 
 def essentials(facts: dict[str, Any]) -> str:
     """The same to read."""
     about, blessing = facts["provenance"], facts["blessing"] or {}
+    if facts["damage"]:
+        return str(facts["damage"])
     if not about:
         return f"{facts['path']} was not pushed by Sluice: it has no provenance."
     rows = about.get("rows", {})

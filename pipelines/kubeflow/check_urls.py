@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 
 from components.resolve import date_placeholders
+from pipelines.check_arguments import URL, holds_key
 from tasks import InputError, nearest
 
-URL = re.compile(r"([A-Za-z][\w+.-]*)://((?:(?!::)[^/])*)")
 PLACEHOLDER = re.compile(r"\{[^{},]*\}")
-# In these a container or a repository stands before the @.
-CONTAINERS, REPOSITORIES = {"abfs", "abfss", "az"}, {"git", "github"}
 # A driver brings this one along, without being known for it.
 MORE = {"abfss"}
 USUAL = ["s3", "gs", "gcs", "abfs", "az", "hdfs", "http", "https", "hf", "file"]
@@ -18,12 +16,11 @@ USUAL = ["s3", "gs", "gcs", "abfs", "az", "hdfs", "http", "https", "hf", "file"]
 
 def check_keys(words: str, what: str) -> None:
     """No user, password or key in any of the URLs that may be chained here."""
-    for scheme, place in URL.findall(words):
-        if _holds_key(scheme.lower(), place):
-            raise InputError(
-                f"{what} must not hold a user or a key, which everyone would see who sees the run. Expected a "
-                f"Kubernetes secret, given by --secret NAME:KEY=VARIABLE. Received: {scheme}://… with one."
-            )
+    if scheme := holds_key(words):
+        raise InputError(
+            f"{what} must not hold a user or a key, which everyone would see who sees the run. Expected a "
+            f"Kubernetes secret, given by --secret NAME:KEY=VARIABLE. Received: {scheme}://… with one."
+        )
 
 
 def check_schemes(words: str, what: str) -> None:
@@ -41,12 +38,3 @@ def check_placeholders(words: str, what: str) -> None:
         if found not in (date_placeholders.DATE, date_placeholders.PREVIOUS):
             hint = nearest(found, [date_placeholders.DATE, date_placeholders.PREVIOUS])
             raise InputError(f"{what} has a placeholder {found}, which nothing would fill.{hint}")
-
-
-def _holds_key(scheme: str, place: str) -> bool:
-    before, at, _ = place.rpartition("@")
-    if at:
-        return scheme not in REPOSITORIES and (":" in before or scheme not in CONTAINERS)
-    # A key may have a slash in it, so that its @ comes later; a port is of digits.
-    _, colon, port = place.partition(":")
-    return bool(colon) and not port.isdigit()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from components.storage.atomic_files import read_json
-from pipelines.local import run_record
+from pipelines.local import alive, run_record
 from tasks import InputError
 
 REMOVED = "removed-"
@@ -89,8 +89,10 @@ def tidy(runs: Path) -> None:
     index = runs / ".cache"
     for path in _directories(index, f"{REMOVED}*"):
         shutil.rmtree(path)
-    for path in index.glob("*.lock"):
+    for path in [*index.glob("*.lock"), *index.glob("**/.*.tmp")]:
         path.unlink()
+    run_record.tidy(runs)
+    alive.tidy_temporary()
     for path, fact in [*((p, "run") for p in index.glob("*.json")), *((p, "path") for p in index.glob("*.partial"))]:
         if not _belongs(runs, path, fact):
             path.unlink()

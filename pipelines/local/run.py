@@ -10,7 +10,7 @@ from typing import Any
 from components.serving.provenance import git_revision, library_versions
 from components.storage.atomic_files import read_json
 from pipelines.compiled_graph import RUN_NAME, Graph
-from pipelines.local import interrupts
+from pipelines.local import interrupts, run_record
 from pipelines.local.progress_display import Display
 from pipelines.local.remove_runs import in_use
 from pipelines.local.run_record import Record
@@ -57,6 +57,7 @@ def run(
     status = "failed"
     try:
         with interrupts.heeded() as ask, in_use(record.path.parent):
+            run_record.tidy(record.path.parent)
             walk = Walk(
                 graph, complete, record, use_cache=use_cache, display=display, preload=preload, server=server, ask=ask
             )

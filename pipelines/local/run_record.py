@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shlex
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from components.storage.atomic_files import read_json, write_json
+from pipelines.local import alive
 from tasks import InputError
 
 # A record has these from its first moment on.
@@ -31,8 +31,7 @@ class Record:
         self.path, self.facts = path, facts
         self.name = path.name
         # The system drops the lock when this process ends in whatever way: so others see that a run is over.
-        self._alive = os.open(path / ".alive", os.O_RDWR | os.O_CREAT, 0o666)
-        fcntl.flock(self._alive, fcntl.LOCK_EX)
+        self._alive = alive.mark(path)
 
     @classmethod
     def new(cls, runs: Path, task: str, facts: dict[str, Any]) -> Record:
@@ -65,7 +64,7 @@ class Record:
     @property
     def scratch(self) -> Path:
         """Where workers put temporary files, so that none stay elsewhere if they are killed."""
-        return self.path / ".scratch"
+        return self.path / alive.SCRATCH
 
     def discard(self) -> None:
         """Leave nothing of the run."""
@@ -79,7 +78,7 @@ class Record:
         shutil.rmtree(self.scratch, ignore_errors=True)
         with suppress(OSError):  # a full disk, which has been told already
             self.update(status=status, ended=now())
-        (self.path / ".alive").unlink(missing_ok=True)
+        (self.path / alive.MARK).unlink(missing_ok=True)
         os.close(self._alive)
 
 
@@ -111,7 +110,7 @@ def load(path: Path) -> dict[str, Any]:
         sound = False
     if not sound:
         return {**name, "status": "damaged", "steps": [], **BLANK}
-    if facts.get("status") == "running" and not _is_alive(path / ".alive"):
+    if facts.get("status") == "running" and not alive.is_alive(path):
         facts["status"] = "interrupted"
     return facts
 
@@ -124,6 +123,12 @@ def every(runs: Path, task: str = "") -> list[dict[str, Any]]:
         if (not task or name == task) and (path / "run.json").is_file():
             found.append(load(path))
     return sorted(found, key=lambda facts: str(facts.get("started", "")))
+
+
+def tidy(runs: Path) -> None:
+    """Remove what runs that were killed have left behind for themselves."""
+    for name, number in _numbered(runs):
+        alive.tidy_run(runs / f"{name}-{number}")
 
 
 def within(runs: Path, words: Any) -> Path:
@@ -141,18 +146,3 @@ def _numbered(runs: Path) -> Iterator[tuple[str, int]]:
     for path in runs.iterdir() if runs.is_dir() else ():
         if match := NUMBERED.fullmatch(path.name):
             yield match[1], int(match[2])
-
-
-def _is_alive(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(descriptor)

@@ -468,3 +468,19 @@ def test_library_versions_are_json() -> None:
     found = provenance.library_versions()
     assert json.loads(json.dumps(found)) == found
     assert all(found.values())
+
+
+def test_a_directory_of_eighteen_nines_does_not_keep_a_push_going(tmp_path: Path) -> None:
+    (tmp_path / "serving" / "auto_mpg" / "999999999999999999").mkdir(parents=True)
+    assert Candidate(tmp_path, "first").push().version == 10**18
+    assert pushed(tmp_path) == [10**18]
+
+
+def test_what_may_be_a_rollback_is_not_replaced(tmp_path: Path) -> None:
+    first = Candidate(tmp_path, "first").push()
+    (Path(first.pushed) / "assets.extra" / "provenance.json").write_text('{"withdrawn": 5}')
+    second = Candidate(tmp_path, "second", champion=destination.newest(tmp_path / "serving", "auto_mpg").champion)
+    [reason] = second.push().reasons
+    assert "in which 'withdrawn' is of another kind. So version 1 may be a rollback" in reason
+    destination.release(tmp_path / "serving", "auto_mpg")
+    assert second.push().version == 2

@@ -93,11 +93,50 @@ def test_a_version_pushed_by_hand_has_no_provenance_but_a_hash(tmp_path: Path, m
     assert version.champion == f"7:{atomic_files.tree_hash(model)}"
 
 
-def test_damaged_provenance_is_a_clear_failure(tmp_path: Path, model: Path) -> None:
+ODD = {
+    "a number": b"5",
+    "cut off": b"{",
+    "withdrawn": b'{"withdrawn": 5}',
+    "copied from": b'{"copied_from": 1e400}',
+    "rows": b'{"rows": {"train": "many"}}',
+    "deep": b"[" * 100_000,
+    "no text": b"\xff",
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_version_of_odd_provenance_counts_as_somebody_elses(tmp_path: Path, model: Path, what: str) -> None:
     version = add(tmp_path, model)
-    (version.path / "assets.extra" / "provenance.json").write_text("{")
-    with pytest.raises(ValueError, match=r"provenance\.json.*damaged"):
-        versions.versions(tmp_path / "serving", "cars")
+    tmp_path, content = tmp_path / "serving", ODD[what]
+    (version.path / "assets.extra" / "provenance.json").write_bytes(content)
+    [found] = versions.versions(tmp_path, "cars")
+    assert (found.number, found.provenance) == (version.number, {})
+    assert "provenance.json" in found.damage
+    assert found.champion == version.champion
+    assert versions.is_held(tmp_path, "cars", found)
+    versions.release(tmp_path, "cars")
+    assert not versions.is_held(tmp_path, "cars", found)
+
+
+def test_a_pipe_in_the_place_of_a_document_keeps_nobody_waiting(tmp_path: Path, model: Path) -> None:
+    place = add(tmp_path, model).path / "assets.extra" / "provenance.json"
+    place.unlink()
+    os.mkfifo(place)
+    [found] = versions.versions(tmp_path / "serving", "cars")
+    assert "is no plain file" in found.damage
+
+
+@pytest.mark.parametrize("number", [999_999_999_999_999_999, 2**63 - 2])
+def test_a_number_of_nineteen_digits_is_a_version_as_servers_take_it(tmp_path: Path, model: Path, number: int) -> None:
+    (tmp_path / "serving" / "cars" / str(number)).mkdir(parents=True)
+    assert add(tmp_path, model).number == number + 1
+    assert versions.newest_number(tmp_path / "serving", "cars") == number + 1
+
+
+def test_behind_the_last_number_there_is_none(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "serving" / "cars" / str(2**63 - 1)).mkdir(parents=True)
+    with pytest.raises(InputError, match=r"No version of cars can come after number 9223372036854775807"):
+        add(tmp_path, model)
 
 
 def test_a_number_that_a_rival_has_taken(tmp_path: Path, model: Path) -> None:
@@ -409,6 +448,9 @@ def test_a_server_that_polls_never_sees_an_incomplete_version(tmp_path: Path, sc
 
 def test_the_light_modules_stay_light() -> None:
     heavy = "{'tensorflow', 'keras', 'apache_beam', 'pandas', 'numpy', 'sklearn', 'pyarrow', 'kfp'}"
-    code = f"import sys; from components import destination, files, gate, push; print({heavy} & set(sys.modules))"
+    light = (
+        "components.serving.versions, components.storage.atomic_files, components.evaluate.gate, components.push.step"
+    )
+    code = f"import sys, {light}; print({heavy} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
