@@ -9,11 +9,10 @@ import pkgutil
 from tasks import _folders
 from tasks._features import Category, Feature, Image, Number, Text, WhenMissing
 from tasks._keras_names import LOSSES, OPTIMIZERS
+from tasks._metrics import METRICS, Kind, Metric
 from tasks._task import (
-    METRICS,
     Bar,
     InputError,
-    Kind,
     Model,
     Part,
     Split,
@@ -25,8 +24,8 @@ from tasks._task import (
 )
 
 __all__ = [
-    "LOSSES", "METRICS", "OPTIMIZERS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Model", "Number",
-    "Part", "Split", "Splits", "Task", "Text", "Train", "WhenMissing", "check_fit", "check_name", "get",
+    "LOSSES", "METRICS", "OPTIMIZERS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Metric", "Model",
+    "Number", "Part", "Split", "Splits", "Task", "Text", "Train", "WhenMissing", "check_fit", "check_name", "get",
     "keyword_defaults", "names", "nearest", "own_folders", "use_folder",
 ]  # fmt: skip
 

@@ -11,20 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tasks._features import Category, Feature, Image, Number, Text, as_tuple
+from tasks._metrics import Kind, Metric, check_own, directions
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-Kind = Literal["regression", "binary", "classes"]
 Split = Literal["train", "eval", "test"]
 
-# For each kind of label, its metrics and whether more is better.
-METRICS: Mapping[Kind, Mapping[str, bool]] = {
-    "regression": {"mae": False, "mse": False, "rmse": False, "r2": True},
-    "binary": {"accuracy": True, "auc": True, "log_loss": False, "precision": True, "recall": True},
-    "classes": {"accuracy": True, "log_loss": False, "macro_f1": True},
-}
 # Names under which a model's main output is served, and the evaluation's for it.
 SERVED = frozenset({"class", "prediction", "probabilities", "probability"})
 
@@ -162,7 +156,7 @@ class Task:
 
     `seen` tells in words what a model saw of each row of a batch, for the report: it is given the preprocessing's
     outputs and a function from a vocabulary's name to its words. A feature that determines the label by itself stops
-    the evaluation, unless `may_tell` names it.
+    the evaluation, unless `may_tell` names it. `metrics` are of the task's own, beside those that its label's kind has.
     """
 
     about: str
@@ -178,6 +172,7 @@ class Task:
     slices: tuple[str, ...] = ()
     may_tell: tuple[str, ...] = ()
     max_rejected: float = 0.05
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, kinds, such_as in _TUPLES:
@@ -186,6 +181,7 @@ class Task:
         _check_kinds(self)
         _check_columns(self)
         _check_models(self)
+        check_own(self.kind, self.metrics)
         _check_gate(self)
 
     @property
@@ -202,6 +198,11 @@ class Task:
     @property
     def default_model(self) -> str:
         return next(iter(self.models))
+
+    @property
+    def directions(self) -> Mapping[str, bool]:
+        """The metrics by name, and whether more is better."""
+        return directions(self.kind, self.metrics)
 
     def hyperparameters(self, model: str) -> dict[str, Any]:
         """The keyword arguments of the model's builder, with their defaults."""
@@ -292,7 +293,7 @@ def check_fit(task: Task, model: str, train: Train) -> None:
 
 
 def _check_gate(task: Task) -> None:
-    known = METRICS[task.kind]
+    known = task.directions
     if not task.gate:
         raise ValueError("A task needs a gate of at least one Bar. Received: none.")
     for bar in task.gate:
@@ -301,7 +302,7 @@ def _check_gate(task: Task) -> None:
         if bar.higher_is_better not in (None, known[bar.metric]):
             side = "more" if known[bar.metric] else "less"
             raise ValueError(f"Of {bar.metric}, {side} is better. Received: higher_is_better={bar.higher_is_better}.")
-        if known[bar.metric] and not bar.bar <= 1:
+        if known[bar.metric] and bar.metric not in task.metrics and not bar.bar <= 1:
             raise ValueError(f"No {bar.metric} is above 1. Expected a bar such as 0.85. Received: {bar.bar}.")
         if bar.tolerance < 0:
             raise ValueError(f"A Bar's tolerance cannot be below 0. Received: {bar.tolerance}.")

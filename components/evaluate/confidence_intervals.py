@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from components.evaluate.bootstrap_metrics import weighted
+from components.evaluate.bootstrap_metrics import Weighted, weighted
 from tasks import Kind
 
 Array = NDArray[Any]
 Interval = tuple[float, float]
+# From positions of rows to a function of their weights.
+Measured = Callable[[Array], Weighted]
 SEED = 1979  # Efron's paper
 RESAMPLES = 1000
 IN_TAIL, MOST_RESAMPLES = 10, 10_000
@@ -62,20 +64,28 @@ class Resampled:
 def resample(
     kind: Kind, label: Array, prediction: Array, champion: Array | None, *, resamples: int = RESAMPLES
 ) -> Resampled:
+    """Every metric of the kind, on rows drawn again and again."""
+
+    def measured(answers: Array) -> Measured:
+        return lambda part: weighted(kind, label[part], answers[part])
+
+    return resample_by(
+        len(label), measured(prediction), None if champion is None else measured(champion), resamples=resamples
+    )
+
+
+def resample_by(rows: int, ours: Measured, theirs: Measured | None, *, resamples: int = RESAMPLES) -> Resampled:
     """Draw as many rows as there are, with replacement, again and again; the first line is the rows themselves."""
-    rows = len(label)
+    part = np.arange(rows)
     if rows > MOST_ROWS:
         part = np.sort(np.random.default_rng(SEED).permutation(rows)[:MOST_ROWS])
-        label, prediction = label[part], prediction[part]
-        champion = None if champion is None else champion[part]
-    ours = weighted(kind, label, prediction)
-    theirs = None if champion is None else weighted(kind, label, champion)
+    challenger, champion = ours(part), None if theirs is None else theirs(part)
     found, rival = [], []
-    for weights in _weights(len(label), resamples):
-        found.append(ours(weights))
-        if theirs is not None:
-            rival.append(theirs(weights))
-    return Resampled(rows, len(label), _joined(found), _joined(rival) if rival else None)
+    for weights in _weights(len(part), resamples):
+        found.append(challenger(weights))
+        if champion is not None:
+            rival.append(champion(weights))
+    return Resampled(rows, len(part), _joined(found), _joined(rival) if rival else None)
 
 
 def resamples_for(confidence: float) -> int:

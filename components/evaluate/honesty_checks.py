@@ -157,13 +157,13 @@ def too_few(kind: Kind, judgement: Judgement, label: Array, classes: int = 0) ->
 
 
 def guessed(kind: Kind, metric: str, label: Array, classes: int = 0) -> float | None:
-    """What the best answer that is the same for all rows scores on these rows."""
+    """What the best answer that is the same for all rows scores on these rows; None for a task's own metric."""
     if kind == "regression":
         answer: Any = np.median(label) if metric == "mae" else np.mean(label, dtype=np.float64)
-        return metrics.score(kind, label, np.full(len(label), answer, np.float64))[metric]
+        return metrics.score(kind, label, np.full(len(label), answer, np.float64)).get(metric)
     shares = np.bincount(label, minlength=classes) / len(label)
     answers = np.tile(shares, (len(label), 1))
-    return metrics.score(kind, label, answers[:, 1] if kind == "binary" else answers)[metric]
+    return metrics.score(kind, label, answers[:, 1] if kind == "binary" else answers).get(metric)
 
 
 def classes_of(task: Task) -> int:

@@ -18,6 +18,8 @@ from tasks import Kind
 Array = NDArray[Any]
 Metric = Callable[[Array, Array], float]
 Scores = dict[str, float | None]
+# Of probabilities, for the calibration.
+BINS = 10
 
 
 def _r2(label: Array, prediction: Array) -> float:
@@ -35,6 +37,10 @@ def _macro_f1(label: Array, chosen: Array) -> float:
     return float(sk.f1_score(label, chosen, labels=np.unique(label), average="macro", zero_division=0.0))
 
 
+def _pr_auc(label: Array, prediction: Array) -> float:
+    return float(sk.average_precision_score(label, prediction)) if (label == 1).any() else math.nan
+
+
 def _of_class(metric: Callable[..., float], **options: Any) -> Metric:
     """A metric of the predicted class rather than its probability."""
 
@@ -44,9 +50,49 @@ def _of_class(metric: Callable[..., float], **options: Any) -> Metric:
     return compute
 
 
+def _brier(label: Array, prediction: Array) -> float:
+    """The mean squared error of the probabilities, summed over classes where there are more than two."""
+    if prediction.ndim == 1:
+        return float(np.mean((prediction.astype(np.float64) - label) ** 2))
+    truth = np.eye(prediction.shape[1])[label]
+    return float(((prediction - truth) ** 2).sum(axis=1, dtype=np.float64).mean())
+
+
+def _calibration_error(label: Array, prediction: Array) -> float:
+    """How far probabilities stand from the shares that came true, in ten bins of equal width weighed by their rows."""
+    said, true = claims(label, prediction)
+    gaps = np.bincount(bins(said), said - true, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(label))
+
+
+def claims(label: Array, prediction: Array) -> tuple[Array, Array]:
+    """What is claimed with which probability: the second class or, of more, the most probable; and whether it is so."""
+    if prediction.ndim == 1:
+        return prediction.astype(np.float64), label == 1
+    return prediction.max(axis=1).astype(np.float64), prediction.argmax(axis=1) == label
+
+
+def bins(said: Array) -> Array:
+    return np.clip((said * BINS).astype(np.int64), 0, BINS - 1)
+
+
+def _top3(label: Array, prediction: Array) -> float:
+    """NaN of three classes or fewer, where it says nothing."""
+    classes = prediction.shape[1]
+    return float(sk.top_k_accuracy_score(label, prediction, k=3, labels=range(classes))) if classes > 3 else math.nan
+
+
+def _error(quantile: float) -> Metric:
+    """The absolute error that this share of the rows stays within."""
+    return lambda label, prediction: float(np.quantile(np.abs(prediction.astype(np.float64) - label), quantile))
+
+
 METRICS: Mapping[Kind, Mapping[str, Metric]] = {
     "regression": {
+        "error_p50": _error(0.5),
+        "error_p90": _error(0.9),
         "mae": sk.mean_absolute_error,
+        "mape": sk.mean_absolute_percentage_error,
         "mse": sk.mean_squared_error,
         "rmse": sk.root_mean_squared_error,
         "r2": _r2,
@@ -54,14 +100,21 @@ METRICS: Mapping[Kind, Mapping[str, Metric]] = {
     "binary": {
         "accuracy": _of_class(sk.accuracy_score),
         "auc": sk.roc_auc_score,
+        "brier": _brier,
+        "calibration_error": _calibration_error,
+        "f1": _of_class(sk.f1_score, zero_division=np.nan),
         "log_loss": _log_loss,
+        "pr_auc": _pr_auc,
         "precision": _of_class(sk.precision_score, zero_division=np.nan),
         "recall": _of_class(sk.recall_score, zero_division=np.nan),
     },
     "classes": {
         "accuracy": _of_class(sk.accuracy_score),
+        "brier": _brier,
+        "calibration_error": _calibration_error,
         "log_loss": _log_loss,
         "macro_f1": _of_class(_macro_f1),
+        "top3_accuracy": _top3,
     },
 }
 
@@ -88,14 +141,11 @@ def table(kind: Kind, frame: pd.DataFrame, column: str = "prediction") -> Scores
 
 
 def slices(
-    kind: Kind, frame: pd.DataFrame, columns: Sequence[str], prediction: str = "prediction"
+    measure: Callable[[pd.DataFrame], Scores], frame: pd.DataFrame, columns: Sequence[str]
 ) -> dict[str, dict[str, dict[str, float | None]]]:
     """The metrics of the rows that share a value, for each value of each slice column, with their count."""
     return {
-        column: {
-            value: {"count": len(rows), **score(kind, rows["label"], rows[prediction])}
-            for value, rows in groups(frame, column)
-        }
+        column: {value: {"count": len(rows), **measure(rows)} for value, rows in groups(frame, column)}
         for column in columns
     }
 
@@ -114,7 +164,7 @@ def chosen(prediction: Array) -> Array:
 def trials(kind: Kind, metric: str, label: Array, prediction: Array) -> int | None:
     """Of how many rows the metric is a plain share; None if it is none."""
     match kind, metric:
-        case _, "accuracy":
+        case _, "accuracy" | "top3_accuracy":
             return len(label)
         case "binary", "precision":
             return int(chosen(prediction).sum())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
@@ -15,7 +16,7 @@ from components.examples.parse import parsed, served_rows, tensor_spec
 from components.progress import say
 from components.serving.class_order import means_the_same
 from components.serving.output_names import label_values, main_output
-from tasks import Category, Task
+from tasks import Category, Image, Task
 
 BATCH = 1024
 
@@ -120,3 +121,22 @@ def raw_rows(task: Task, examples: str, positions: Collection[int]) -> dict[int,
                 found[first + at] = {name: values[at] for name, values in features.items()}
         first += len(label)
     return found
+
+
+def raw_frame(task: Task, examples: str) -> pd.DataFrame:
+    """The raw features of all test rows, in the order of the predictions; missing values are NaN, -1 or "".
+
+    Strings are text, pictures stay bytes.
+    """
+    texts = [
+        feature.name
+        for feature in task.features
+        if tensor_spec(feature)[0] == tf.string and not isinstance(feature, Image)
+    ]
+    frames = [
+        pd.DataFrame(dict(columns)) for columns, _, _ in parsed(task, examples, "test", BATCH).as_numpy_iterator()
+    ]
+    whole = pd.concat(frames, ignore_index=True)
+    for name in texts:
+        whole[name] = [value.decode(errors="replace") for value in whole[name]]
+    return whole

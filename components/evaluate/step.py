@@ -67,6 +67,7 @@ def run(
         definition,
         frame,
         honest=what_training_saw(definition, examples),
+        raw=raw_rows(definition, examples),
         task=task,
         model_name=model_name,
         model_sha256=tree_hash(Path(model) / "serving"),
@@ -133,6 +134,13 @@ def what_training_saw(task: Task, examples: str) -> dict[str, Any]:
     chosen = honesty_checks.spread(len(seen["train"]), LOOKED_AT)
     features, label = parse.some_columns(task, examples, "train", columns, chosen) if columns else ({}, None)
     return {"features": features, "known_label": label, "seen": seen}
+
+
+def raw_rows(task: Task, examples: str) -> pd.DataFrame | None:
+    """The raw test rows, if a metric of the task's own asks for them."""
+    if not any("rows" in metric.asks for metric in task.metrics.values()):
+        return None
+    return predictions_.raw_frame(task, examples)
 
 
 def stop_if_dishonest(document: Mapping[str, Any]) -> None:

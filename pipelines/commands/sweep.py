@@ -23,7 +23,7 @@ from pipelines.commands.run import as_json, pipeline_arguments
 from pipelines.local.progress_display import Display
 from pipelines.local.run import DONE, INTERRUPTED, Result, run
 from pipelines.local.warm_server import WarmServer
-from tasks import METRICS, InputError, Task, nearest
+from tasks import InputError, Task, nearest
 
 Combination = Mapping[str, str]
 
@@ -80,7 +80,7 @@ def arguments(task: Task, given: argparse.Namespace, combination: Combination) -
 def best_first(task: Task, results: list[Result]) -> list[int]:
     """Positions by the first metric of the task's gate; runs without it come last."""
     metric = task.gate[0].metric
-    sign = -1 if METRICS[task.kind][metric] else 1
+    sign = -1 if task.directions[metric] else 1
 
     def rank(at: int) -> float:
         value = results[at].facts.get("metrics", {}).get(metric)

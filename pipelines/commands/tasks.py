@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import tasks
-from tasks import METRICS, Bar, InputError, Task
+from tasks import Bar, InputError, Task
 
 
 def main(given: argparse.Namespace) -> int:
@@ -30,7 +30,7 @@ def _described(name: str, task: Task) -> dict[str, Any]:
         "about": task.about,
         "models": list(task.models),
         "sources": ["sample", *(["real"] if task.real else []), "your own files"],
-        "gate": [_bar(bar, METRICS[task.kind][bar.metric]) for bar in task.gate],
+        "gate": [_bar(bar, task.directions[bar.metric]) for bar in task.gate],
     }
 
 

@@ -21,7 +21,7 @@ from components.serving.export import export
 from components.serving.preprocessing import Preprocessing
 from components.storage import atomic_files
 from components.transform import step as transform
-from tasks import Bar, Category, Model, Number, Train
+from tasks import METRICS, Bar, Category, Model, Number, Train
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ def test_further_outputs_of_a_classifier_are_served_whole_and_scored_where_they_
     assert [len(frame[f"prediction{name}"][0]) for name in ("", "_guess", "_place")] == [3, 3, 2]
     assert sum(frame["prediction_guess"][0]) == pytest.approx(1, abs=1e-5)
     measured = blessing.document(sizes, frame)["metrics"]
-    assert list(measured) == ["accuracy", "log_loss", "macro_f1", "accuracy_guess", "log_loss_guess", "macro_f1_guess"]
+    assert list(measured) == [f"{name}{of}" for of in ("", "_guess") for name in METRICS["classes"]]
     shapes = {name: values.shape for name, values in rehearse.predicted(path, list(range(9))).items()}
     assert shapes == {"prediction": (9, 3), "guess": (9, 3), "place": (9, 2)}
 

@@ -122,7 +122,9 @@ def write(path: Path, task: Task, predictions: pd.DataFrame, **changes: Any) -> 
         champion="3:cd" if rival else "",
         metrics=values,
         champion_metrics=rival,
-        slices=metrics.slices(task.kind, predictions, task.slices),
+        slices=metrics.slices(
+            lambda rows: metrics.score(task.kind, rows["label"], rows["prediction"]), predictions, task.slices
+        ),
         rows=len(predictions),
         equality={"rows": 9, "largest_difference": 2e-7},
     )
