@@ -173,6 +173,9 @@ def _data_and_settings(command: argparse.ArgumentParser) -> None:
 def _looking_back(commands: _Commands) -> None:
     runs = commands.add("runs", "history", "list the runs", "sluice runs auto_mpg", view="runs")
     runs.add_argument("task", metavar="TASK", nargs="?", default="")
+    runs.add_argument(
+        "--html", action="store_true", help="rewrite the page of all runs, index.html, and say where it is"
+    )
     show = commands.add(
         "show", "history", "show a run's essentials, or a pushed version's", "sluice show auto_mpg-3", view="show"
     )

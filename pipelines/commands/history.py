@@ -11,6 +11,7 @@ from typing import Any
 from components.serving import versions as destination
 from pipelines.commands import compared_runs, run_summary, versions
 from pipelines.local import run_record
+from pipelines.runs_page import write as write_page
 from tasks import InputError, nearest
 
 VERSION = re.compile(r"(.+)/([^/]+)/([0-9]+)/?")
@@ -19,6 +20,10 @@ ESSENTIAL = ("run", "task", "model", "data", "status", "started", "ended", "comm
 
 def main(given: argparse.Namespace) -> int:
     match given.view:
+        case "runs" if given.html:
+            if not given.runs_dir.is_dir():
+                raise InputError(f"There is no directory {given.runs_dir}. `sluice run TASK` makes it.")
+            print(write_page.write(given.runs_dir))
         case "runs":
             found = run_record.every(given.runs_dir, given.task)
             print(json.dumps(found, indent=1) if given.json else _list(found, given.runs_dir))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipelines.local.run_steps import StepFailedError, Walk, publish
 from pipelines.local.step_process import is_full_disk
 from pipelines.local.step_values import Outputs
 from pipelines.local.warm_server import PRELOAD, WarmServer
+from pipelines.runs_page import write as write_page
 
 DONE, FAILED, WRONG_INPUT, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -81,6 +83,15 @@ def run(
         return Result(record.facts, FAILED, trouble)
     finally:
         record.close(status)
+        _rewrite_page(record.path.parent)
+
+
+def _rewrite_page(runs: Path) -> None:
+    """The page is a convenience: a run is what it is also where it cannot be written."""
+    try:
+        write_page.write(runs)
+    except OSError as error:
+        print(f"sluice: {runs / write_page.NAME} could not be rewritten: {error.strerror}", file=sys.stderr)
 
 
 def _conclude(graph: Graph, outputs: Mapping[str, Outputs], record: Record) -> None:

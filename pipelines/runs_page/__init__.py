@@ -1,0 +1,1 @@
+"""All runs on one page, `runs/index.html`: gathered from their records, drawn by the page's own script."""
