@@ -34,6 +34,9 @@ SERVE = """sluice serve auto_mpg imdb_padded --port 8501
 
 A version that is pushed meanwhile takes over within two seconds. Stop it with Ctrl-C."""
 
+CONFIG = """sluice serving-config auto_mpg imdb_padded --base-path /models/serving > models.config
+  sluice serving-config auto_mpg --kserve --serving gs://models/serving | kubectl apply -f -"""
+
 
 class _Command(argparse.ArgumentParser):
     """Files may stand behind options too, where argparse by itself takes each for one word too many."""
@@ -224,6 +227,22 @@ def _serving(commands: _Commands) -> None:
     serve.add_argument("--port", type=int, default=8501, metavar="N", help="default: 8501; 0 for any free one")
     serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default: 127.0.0.1, this machine alone")
     serve.add_argument("--log", default="", metavar="FILE", help="append what is asked and answered, a JSON line a row")
+    config = commands.add(
+        "serving-config", "serving_config", "print what TF Serving or KServe has to know to serve these tasks", CONFIG
+    )
+    config.add_argument("served", metavar="TASK", nargs="*", help="default: all that have a version")
+    config.add_argument(
+        "--base-path", default="", metavar="PATH", help="where the server finds the versions; default: as for --serving"
+    )
+    config.add_argument("--labels", action="store_true", help="two versions a task: the newest as canary, and stable")
+    config.add_argument(
+        "--stable", action="append", default=[], metavar="TASK=N", help="this version as stable; may be repeated"
+    )
+    config.add_argument("--kserve", action="store_true", help="an InferenceService for each task instead")
+    config.add_argument("--version", type=int, default=None, metavar="N", help="for --kserve; default: the newest")
+    config.add_argument(
+        "--unpinned", action="store_true", help="for --kserve: whichever version is the newest when a pod starts"
+    )
     versions = commands.add(
         "versions", "versions", "list the versions of a task's model", "sluice versions auto_mpg", action="versions"
     )
@@ -242,7 +261,7 @@ def _serving(commands: _Commands) -> None:
         "release", "versions", "let retraining push again after a rollback", "sluice release auto_mpg", action="release"
     )
     release.add_argument("task", metavar="TASK")
-    for command in (predict, serve, versions, rollback, release):
+    for command in (predict, serve, config, versions, rollback, release):
         _place(command, "serving")
 
 

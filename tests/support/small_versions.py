@@ -35,7 +35,7 @@ def review(features: Features) -> dict[str, tf.Tensor]:
 
 
 def clothes(features: Features) -> dict[str, tf.Tensor]:
-    first = tf.cast(tf.io.decode_raw(features["image"], tf.uint8, fixed_length=784)[:, 0], tf.int64)
+    first = tf.cast(tf.io.decode_raw(features["image"], tf.uint8, fixed_length=784)[:, 0], tf.int64) % 10
     names = tf.constant(tasks.get("fashion_mnist").label.names)  # type: ignore[union-attr]
     return {"probabilities": tf.one_hot(first, 10) * 0.75 + 0.025, "class": tf.gather(names, first)}
 
