@@ -37,6 +37,7 @@ def pipeline(*, sparing: bool = False, concluding: bool = False, scheduled: bool
         timezone: str = "",
         warm_start: bool = False,
         analysis: str = "",
+        state: str = "",
     ):
         """Train one model of one task and push it if it clears the task's gate.
 
@@ -59,6 +60,7 @@ def pipeline(*, sparing: bool = False, concluding: bool = False, scheduled: bool
                 UTC+01:00, or empty for the clock of the machine.
             warm_start: Whether to start from the serving model's weights, as far as their shapes agree.
             analysis: Where analyses of large data are kept for later runs: a directory or URL; empty to keep none.
+            state: Where the state of a fit is kept for another pod to go on: a directory or URL; empty for nowhere.
         """
         resolve = ops.resolve(
             task=task,
@@ -110,6 +112,7 @@ def pipeline(*, sparing: bool = False, concluding: bool = False, scheduled: bool
                 settings=found["train_settings"],
                 seed=seed,
                 start=found["start"],
+                state=state,
                 code=found["train_code"],
                 examples=examples,
                 transform_graph=transform.outputs["transform_graph"],

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import secrets
+import socket
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks._task import InputError
+
+BUSY = {408, 429, 500, 502, 503, 504}
+PATIENCE = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +76,35 @@ def _download(url: str, path: Path, sha256: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer, partial.open("xb") as file:
-            while block := answer.read(1 << 20):
-                file.write(block)
+        _fetch(url, partial)
         if (received := _sha256(partial)) != sha256:
             raise InputError(f"{url} sent another file than published. Expected sha256 {sha256}. Received: {received}.")
         partial.replace(path)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise InputError(
             f"{url} could not be downloaded to {path}: {error}. On a machine without internet, "
             f"give the folder that holds {path.name} with --data-dir."
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _fetch(url: str, path: Path) -> None:
+    """Again after a few seconds where the fault may pass: a connection cut, a server that is busy."""
+    import tenacity
+
+    def passing(error: BaseException) -> bool:
+        if isinstance(error, urllib.error.HTTPError):
+            return error.code in BUSY
+        reason = getattr(error, "reason", error)
+        return isinstance(reason, ConnectionError | TimeoutError | socket.gaierror | http.client.HTTPException)
+
+    for attempt in tenacity.Retrying(
+        retry=tenacity.retry_if_exception(passing), wait=tenacity.wait_exponential_jitter(initial=1, max=10),
+        stop=tenacity.stop_after_delay(PATIENCE), reraise=True,
+    ):  # fmt: skip
+        with attempt, urllib.request.urlopen(url, timeout=60) as answer, path.open("wb") as file:
+            while block := answer.read(1 << 20):
+                file.write(block)
+            if left := getattr(answer, "length", 0):  # a file: URL has none
+                raise http.client.IncompleteRead(b"", left)

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-import fsspec
 import google_crc32c
 import numpy as np
+
+from components.storage import urls
 
 SUFFIX = ".tfrecord.gz"
 # Smaller shards are put together up to this size: gzip members in one file are read as one stream.
@@ -132,8 +133,8 @@ def _exactly(stream: BinaryIO, size: int, number: int, at_end: bool = False) -> 
     return data
 
 
-def serialized_examples_of(urls: Iterable[str]) -> Iterator[bytes]:
+def serialized_examples_of(shards: Iterable[str]) -> Iterator[bytes]:
     """Every serialized tf.Example of these shards, wherever they lie."""
-    for url in urls:
-        with fsspec.open(url, "rb") as file, gzip.GzipFile(fileobj=file) as plain:
+    for shard in shards:
+        with urls.opened(shard) as file, gzip.GzipFile(fileobj=file) as plain:
             yield from read_records(io.BufferedReader(plain, 1 << 20))

@@ -24,6 +24,7 @@ from components.reading.line_boundaries import Span
 from components.reading.parquet import parquet_spans, read_parquet
 from components.reading.raw_batch import Batch
 from components.reading.tfrecord_file import read_tfrecord
+from components.storage import urls
 from components.storage.local_paths import local_path
 from tasks import InputError, Split
 
@@ -163,7 +164,7 @@ def _told(start: bytes, needed: Sequence[str], also: Mapping[str, Reader]) -> Re
 def _matches(pattern: str) -> list[str]:
     with _readable(pattern):
         if _remote(pattern):
-            system, path = fsspec.core.url_to_fs(pattern)
+            system, path = urls.system_of(pattern)
         else:
             system, path = fsspec.filesystem("file"), str(local_path(pattern.removeprefix("file://")))
         wild = bool(set("*?[") & set(path))
@@ -211,8 +212,7 @@ def _open(path: str) -> Iterator[BinaryIO]:
         with Path(path).open("rb") as file:
             yield file
         return
-    system, inside = fsspec.core.url_to_fs(path)  # an archive is closed when nobody holds its system any more
-    with system.open(inside, "rb") as file:
+    with urls.opened(path) as file:
         yield file
 
 
@@ -268,7 +268,7 @@ def _version(path: str) -> str:
         if not _remote(path):
             with Path(path).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
-        system, inside = fsspec.core.url_to_fs(path)
+        system, inside = urls.system_of(path)
         if "::" in path:  # the drivers of archives and caches tell another version each time
             return _content(system, inside)
         return _of_web(system, inside) if path.startswith(("http://", "https://")) else str(system.ukey(inside))

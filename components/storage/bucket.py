@@ -10,8 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import fsspec
-
+from components.storage import urls
 from components.storage.version_names import STALE_SECONDS, is_number
 from tasks import InputError
 
@@ -28,7 +27,7 @@ class Bucket:
     def __init__(self, destination: str, task: str) -> None:
         self.url = f"{destination.rstrip('/')}/{task}"
         try:
-            self.system, self.root = fsspec.url_to_fs(self.url, use_listings_cache=False)
+            self.system, self.root = urls.system_of(self.url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise InputError(f"The destination {destination!r} cannot be used: {error}.") from error
 
@@ -94,11 +93,10 @@ class Bucket:
     def _claim(self, name: str) -> bool:
         """An object that only one of us can create."""
         mine = f"{secrets.token_hex(8)} {datetime.now(UTC).isoformat(timespec='seconds')}".encode()
-        try:
+        # It may exist by our own request, whose answer was lost. And a driver that knows no condition lets the later
+        # one overwrite. So look whose it is.
+        with suppress(FileExistsError):
             self._in_folder(f"{CLAIMS}/{name}", lambda key: self.system.pipe_file(key, mine, mode="create"))
-        except FileExistsError:
-            return False
-        # A driver that knows no condition lets the later one overwrite: so look whose it is.
         return self.read(f"{CLAIMS}/{name}") == mine and not self._names(name)
 
     def _upload(self, path: Path, name: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 import fsspec
 
 from components import beam_runners
+from components.storage.patience import PatientFileSystem
 
 # Beam's runners that work within this machine; all others have workers that see none of its files.
 IN_PROCESS = ("fnapirunner", "directrunner", "bundlebaseddirectrunner", "interactiverunner", "switchingdirectrunner")
@@ -30,9 +33,18 @@ def reachable(path: str, uri: str, beam_args: list[str]) -> str:
     return uri if is_url(uri) and is_distributed(beam_args) else path
 
 
-def system_of(place: str) -> tuple[Any, str]:
+def system_of(place: str, **how: Any) -> tuple[Any, str]:
     """The file system of a URL, and the path inside it."""
-    return fsspec.core.url_to_fs(place)
+    system, inside = fsspec.core.url_to_fs(place, **how)
+    return (PatientFileSystem(system) if is_url(place) else system), inside
+
+
+@contextmanager
+def opened(place: str) -> Iterator[BinaryIO]:
+    """A file or URL to read."""
+    system, inside = system_of(place)  # an archive is closed when nobody holds its system any more
+    with system.open(inside, "rb") as file:
+        yield file
 
 
 def clear(place: str) -> None:

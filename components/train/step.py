@@ -21,7 +21,15 @@ from components.progress import say
 from components.serving.export import export
 from components.serving.preprocessing import Preprocessing, model_inputs
 from components.storage.atomic_files import write_json
-from components.train import check_output, devices, multi_device_fit, shuffled_batches, tensorboard, warm_start
+from components.train import (
+    check_output,
+    devices,
+    kept_elsewhere,
+    multi_device_fit,
+    shuffled_batches,
+    tensorboard,
+    warm_start,
+)
 from components.train.callbacks import LossRatio, Progress
 from components.train.checkpoint import Resume
 from components.train.optimizer import compile_model
@@ -37,6 +45,7 @@ def run(
     settings: dict[str, str],
     seed: int,
     start: str = "",
+    state: str = "",
     examples: str,
     transform_graph: str,
     model: str,
@@ -55,8 +64,12 @@ def run(
         built = build(definition, model_name, hyperparameters, fitted, transform_graph)
         warm = warm_start.begin(built, start, transform_graph)
     started = time.monotonic()
+    if state:
+        facts_of_fit = (task, model_name, settings, seed, start, found.facts(train))
+        state = f"{state}/{kept_elsewhere.key(*facts_of_fit, folders=(examples, transform_graph))}"
     with written_to(Path(model), found) as directory:
-        resume = fit(definition, model_name, built, train, fitted, watched, seed, directory, found)
+        with kept_elsewhere.kept(state, directory / "resume", chief=found.chief):
+            resume = fit(definition, model_name, built, train, fitted, watched, seed, directory, found)
         say("exporting")
         built.save(directory / "model.keras")
         served = export(definition, model_name, built, preprocessing, directory / "serving")

@@ -15,9 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import fsspec
-
 from components.examples.tfrecord import FULL_BYTES
+from components.storage import urls
 
 # Analyzer's key to its accumulators, as tf.Transform encodes both.
 Analysis = Mapping[bytes, Sequence[bytes]]
@@ -61,7 +60,7 @@ def _cover(wanted: set[str], place: str) -> tuple[list[str], set[str]]:
 
 
 def _blocks(place: str) -> Iterator[tuple[str, set[str]]]:
-    system, inside = fsspec.core.url_to_fs(place)
+    system, inside = urls.system_of(place)
     for path in system.glob(f"{inside}/*.spans"):
         try:
             spans = set(json.loads(system.cat_file(path)))
@@ -75,7 +74,7 @@ def _blocks(place: str) -> Iterator[tuple[str, set[str]]]:
 
 def keep(place: str, spans: Sequence[str], analysis: Analysis) -> str:
     """Write a block; seen by others when its list of spans is there, which comes last."""
-    system, inside = fsspec.core.url_to_fs(place)
+    system, inside = urls.system_of(place)
     name = hashlib.sha256("\n".join(sorted(spans)).encode()).hexdigest()[:40]
     system.makedirs(inside, exist_ok=True)
     encoded = {entry.hex(): [b64encode(value).decode() for value in values] for entry, values in analysis.items()}
@@ -87,7 +86,7 @@ def keep(place: str, spans: Sequence[str], analysis: Analysis) -> str:
 
 def read(block: str) -> Analysis:
     """What `keep` wrote; damage is an error, not another result."""
-    with fsspec.open(block, "rb") as file:
+    with urls.opened(block) as file:
         content = file.read()
     if hashlib.sha256(content[32:]).digest() != content[:32]:
         raise ValueError(f"{block} is damaged. Remove it: what it holds will be computed again.")
@@ -106,13 +105,13 @@ def _put(system: Any, path: str, content: bytes) -> None:
 
 
 def _size(shard: str) -> int:
-    system, path = fsspec.core.url_to_fs(shard)
+    system, path = urls.system_of(shard)
     return int(system.size(path))
 
 
 def _content(shard: str) -> str:
     total = hashlib.sha256()
-    with fsspec.open(shard, "rb") as file:
+    with urls.opened(shard) as file:
         while piece := file.read(1 << 20):
             total.update(piece)
     return total.hexdigest()

@@ -68,6 +68,10 @@ class Unreachable(RuntimeError):
     """A fault that may pass."""
 
 
+class NoSuchHost(InputError):
+    """A name that was typed wrong, or that does not resolve for a moment."""
+
+
 @contextlib.contextmanager
 def spoken(host: str, secrets: Sequence[Secret], doing: str = "") -> Iterator[None]:
     import kfp_server_api
@@ -118,7 +122,7 @@ def _of_wire(host: str, secrets: Sequence[Secret], error: Exception, doing: str)
 
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, urllib3.exceptions.NameResolutionError):
-        return InputError(f"There is no host of that name: {host}.")
+        return NoSuchHost(f"There is no host of that name: {host}.")
     if isinstance(reason, urllib3.exceptions.LocationParseError):
         return InputError(f"Expected an address such as https://kubeflow.example. Received: {host!r}.")
     if isinstance(reason, urllib3.exceptions.SSLError):

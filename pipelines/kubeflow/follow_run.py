@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from pipelines.kubeflow.client import Cluster
-from pipelines.kubeflow.error_messages import Unreachable
+from pipelines.kubeflow.error_messages import NoSuchHost, Unreachable
 from pipelines.kubeflow.step_resources import TITLES
 from tasks import InputError
 
@@ -82,7 +82,7 @@ def _asked(cluster: Cluster, run_id: str, every: float) -> Any:
             with cluster.spoken("asking for the run"):
                 return cluster.client.get_run(run_id)
         except (Unreachable, InputError) as error:
-            refusals += isinstance(error, InputError)
+            refusals += isinstance(error, InputError) and not isinstance(error, NoSuchHost)
             if refusals > AGAIN or time.monotonic() - since > PATIENCE:
                 raise RuntimeError(f"{error} The run goes on without us: {cluster.run_url(run_id)}") from None
         time.sleep(every)

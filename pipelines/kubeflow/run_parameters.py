@@ -65,6 +65,7 @@ def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
         "warm_start": given.warm_start,
         # Beside the tasks' folders, where no server looks for versions.
         "analysis": f"{chosen.destination.rstrip('/')}/.analysis",
+        "state": f"{chosen.destination.rstrip('/')}/.fits",
     }
     return compiled_graph.training().arguments(asked)
 

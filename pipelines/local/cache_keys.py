@@ -14,7 +14,7 @@ from pipelines.compiled_graph import Step
 FORMAT = 1
 # `code` is for Kubeflow's cache alone: here the sources themselves are in the key, and can be named. `analysis` is a
 # place where work is kept, which changes no result.
-NOT_IN_KEY = frozenset({"code", "analysis"})
+NOT_IN_KEY = frozenset({"code", "analysis", "state"})
 
 
 @dataclass(frozen=True, kw_only=True)

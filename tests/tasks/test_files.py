@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from faulty_store import serving
 
 from tasks import InputError
 from tasks._files import RealFile
@@ -67,3 +70,18 @@ def test_no_internet_is_said_with_the_way_out(file: RealFile, cache: Path, tmp_p
     with pytest.raises(InputError, match=r"could not be downloaded .* with --data-dir"):
         file.path(None)
     assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", [503, "cut", "drop"])
+def test_a_download_waits_out_what_passes(file: RealFile, cache: Path, tmp_path: Path, fault: Any) -> None:
+    with serving(tmp_path / "published") as server:
+        server.faults = [fault]
+        there = dataclasses.replace(file, url=f"{server.url}/table.csv")
+        assert there.path(None).read_bytes() == CONTENT
+        assert len(server.asked) == 2
+
+
+def test_a_file_that_is_not_there_is_asked_for_once(file: RealFile, cache: Path, tmp_path: Path) -> None:
+    with serving(tmp_path) as server, pytest.raises(InputError, match="could not be downloaded"):
+        dataclasses.replace(file, url=f"{server.url}/none.csv").path(None)
+    assert len(server.asked) == 1
