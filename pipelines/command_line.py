@@ -102,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     _looking_back(commands)
     _serving(commands)
     _runs_and_serving(commands.add("doctor", "doctor", "check this machine and say what to do", "sluice doctor"))
+    _place(commands.add("stop", "stop", "end the processes kept loaded for the next command", "sluice stop"), "runs")
     cluster.add_commands(commands.add, _data_and_settings)
     return root
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ Row = Mapping[str, Any]
 
 # A shell starts what runs in its background deaf to Ctrl-C, and children inherit that; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# No test leaves a warm process behind, but those that are about it, which end theirs.
+os.environ["SLUICE_WARM"] = "0"
 
 
 def _line() -> Any:

@@ -12,7 +12,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import tasks
+from components import warm_process
 from components.progress import say
 from components.rehearse import clean_process
 from components.rehearse.awkward_requests import SINGLE, THOUSAND, Questions, prepared
@@ -51,15 +55,18 @@ def run(*, task: str, model: str, examples: str, predictions: str, rehearsal: st
 
 def tried(task: Task, name: str, served: Path, examples: str, predictions: Path, folder: Path) -> dict[str, Any]:
     """Ask the model, and say what came of it."""
-    say("starting a clean process")
-    with _started(served, folder) as process:
+    kept = os.environ.get(warm_process.CLEAN_PROCESS, "")
+    if not kept:
+        say("starting a clean process")
+    with nullcontext() if kept else _started(served, folder) as process:
         try:
             questions = prepared(task, name, examples)
             expected = predicted(predictions, questions.ids)
             say("asking the exported model")
-            answers = _answers(process, questions, folder)
+            answers = _answers(process or kept, questions, served, folder)
         finally:
-            process.kill()
+            if process is not None:
+                process.kill()
     reasons = problems(task, answers, expected)
     return {
         "passed": not reasons,
@@ -76,34 +83,66 @@ def tried(task: Task, name: str, served: Path, examples: str, predictions: Path,
     }
 
 
+def _command(served: Path, folder: Path) -> list[str]:
+    return [str(Path(clean_process.__file__)), str(served), str(_answers_path(folder)), str(folder / WARMUP)]
+
+
+def _environment() -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {"TF_CPP_MIN_LOG_LEVEL": "2", **environment}
+
+
 def _started(served: Path, folder: Path) -> subprocess.Popen[bytes]:
     """Python without our path, our environment or our modules; it loads TensorFlow while questions are prepared."""
-    command = [sys.executable, "-I", str(Path(clean_process.__file__)), str(served), str(_answers_path(folder))]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return subprocess.Popen(
-        [*command, str(folder / WARMUP)],
+        [sys.executable, "-I", *_command(served, folder)],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=folder,
-        env={"TF_CPP_MIN_LOG_LEVEL": "2", **environment},
+        env=_environment(),
     )
 
 
-def _answers(process: subprocess.Popen[bytes], questions: Questions, folder: Path) -> dict[str, Any]:
+def _forked(kept: str, asked: bytes, served: Path, folder: Path) -> tuple[int, bytes]:
+    """The same from a process that has loaded TensorFlow beforehand; how it ended and what it said."""
+    with tempfile.TemporaryFile() as questions, tempfile.TemporaryFile() as said:
+        questions.write(asked)
+        questions.seek(0)
+        streams = [questions.fileno(), said.fileno()]
+        with warm_process.program(kept, _command(served, folder), _environment(), str(folder), streams) as told:
+            end, pid, status = time.monotonic() + SECONDS, told.recv(), -signal.SIGKILL
+            try:
+                if not told.poll(max(end - time.monotonic(), 0)):
+                    raise subprocess.TimeoutExpired(clean_process.__file__, SECONDS)
+                status = os.waitstatus_to_exitcode(told.recv()["status"])
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        said.seek(0)
+        return status, said.read()
+
+
+def _answers(asked: subprocess.Popen[bytes] | str, questions: Questions, served: Path, folder: Path) -> dict[str, Any]:
     """What the process has found out. Its own end is nothing that the model has done: it fails this step."""
-    path = _answers_path(folder)
+    path, document = _answers_path(folder), pickle.dumps(questions.document)
     try:
-        _, said = process.communicate(pickle.dumps(questions.document), timeout=SECONDS)
+        if isinstance(asked, str):
+            status, said = _forked(asked, document, served, folder)
+        else:
+            _, said = asked.communicate(document, timeout=SECONDS)
+            status = asked.returncode
     except subprocess.TimeoutExpired as error:
         raise RuntimeError(_unknown(f"had not answered after {SECONDS} seconds")) from error
+    except (EOFError, OSError) as error:
+        raise RuntimeError(_unknown(f"could not be had ({error})")) from error
     words = said.decode(errors="replace")
     sys.stderr.write(words)
-    if process.returncode < 0:
-        killer = signal.Signals(-process.returncode).name
+    if status < 0:
+        killer = signal.Signals(-status).name
         raise RuntimeError(_unknown(f"was killed by {killer} (memory may have run out)"))
-    if process.returncode:
+    if status:
         last = (words.strip().splitlines() or ["it said nothing"])[-1]
-        raise RuntimeError(_unknown(f"ended with status {process.returncode}: {last}"))
+        raise RuntimeError(_unknown(f"ended with status {status}: {last}"))
     found: dict[str, Any] = pickle.loads(path.read_bytes())
     path.unlink()
     return found

@@ -13,7 +13,9 @@ from importlib import metadata
 from pathlib import Path
 
 import tasks
+from components import warm_process
 from pipelines.commands import run_summary
+from pipelines.local import warm_server
 from tasks import InputError
 
 DISTRIBUTION = "sluice-pipelines"
@@ -38,6 +40,7 @@ def main(given: argparse.Namespace) -> int:
         _tensorflow(),
         _beam(),
         *_directory("runs", Path(given.runs_dir)),
+        *_warm(Path(given.runs_dir)),
         *_serving(given.serving_dir),
     ]
     print(run_summary.table([(each.state, each.what, each.found) for each in findings]))
@@ -99,6 +102,19 @@ def _beam() -> Finding:
             "beam", "bad", f"{IN_PROCESS.rpartition('.')[2]}: {error}", "Reinstall apache-beam: make install."
         )
     return Finding("beam", "ok", f"{metadata.version('apache-beam')}, {IN_PROCESS.rpartition('.')[2]} works")
+
+
+def _warm(runs: Path) -> Iterator[Finding]:
+    """What earlier commands have left loaded for later ones."""
+    for address in warm_server.sockets(warm_server.directory(runs)):
+        kind = Path(address).suffix.removeprefix(".")
+        try:
+            told = warm_process.asked(address)
+        except (EOFError, OSError):
+            yield Finding(kind, "low", "killed; the next command starts another")
+            continue
+        found = "still loading" if told is None else f"process {told['pid']} holds {told['mib']:,} MiB"
+        yield Finding(kind, "ok", f"{found}, until idle for ten minutes or `sluice stop`")
 
 
 def _serving(place: Path | str) -> Iterator[Finding]:

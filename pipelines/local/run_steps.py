@@ -19,7 +19,7 @@ from pipelines.local.cache_keys import Ingredients, changes, ingredients, module
 from pipelines.local.progress_display import Display
 from pipelines.local.run_record import Record
 from pipelines.local.step_values import EXECUTOR_OUTPUT, Outputs, Values
-from pipelines.local.warm_server import PRELOAD, WarmServer
+from pipelines.local.warm_server import CLEAN, PRELOAD, WarmServer, kept_at
 
 TICK = 0.1
 
@@ -53,7 +53,9 @@ class Walk:
         self.values = Values(record.name, self.runs, graph.arguments(arguments))
         self.nonce = "" if use_cache else secrets.token_hex(8)
         self.display = display or Display()
-        self.server = server or WarmServer(record.log("warm"), preload)
+        place = kept_at(self.runs)
+        self.server = server or WarmServer(record.log("warm"), preload, place)
+        self.clean = WarmServer(record.log("warm"), CLEAN, place, clean=True)
         self.shared = server is not None
 
     def run(self) -> dict[str, Outputs]:
@@ -66,6 +68,7 @@ class Walk:
             return self.values.outputs
         finally:
             self.display.clear()
+            self.clean.stop()
             if not self.shared:
                 self.server.stop()
 
@@ -135,6 +138,8 @@ class Walk:
         self.display.begin(step.name, log)
         task = self.values.arguments.get("task")
         reached = [*modules(step), *([f"tasks.{task}"] if task else [])]
+        if self._wants_clean(step):
+            self.clean.start()
         job = step_process.Job(
             function=step.function,
             source=step.source,
@@ -144,6 +149,7 @@ class Walk:
             modules=tuple(name for name in reached if code.exists(name)),
             sources=code.sources(*reached),
             needs=() if heavy else self._needs(step),
+            clean_process=self.clean.socket,
         )
         process = step_process.Worker(job, lock, self.server if heavy else None)
         try:
@@ -188,6 +194,13 @@ class Walk:
         """A Beam step is sure to use what it imports, and in threads: so no placeholders there."""
         found = code.externals(*modules(step))
         return tuple(sorted(lazy_imports.HEAVY & found)) if "apache_beam" in found else ()
+
+    def _wants_clean(self, step: Step) -> bool:
+        """Loaded while the model is trained, which leaves a core to it, for a later step; not beside Beam's pass."""
+        if self._heavy(step) and "apache_beam" in code.externals(*modules(step)):
+            return False
+        later = self.graph.downstream(step.name) if self._heavy(step) else [step]
+        return any("components/rehearse/clean_process.py" in code.sources(*modules(each)) for each in later)
 
     @staticmethod
     def _heavy(step: Step) -> bool:

@@ -8,13 +8,14 @@ import multiprocessing
 import os
 import resource
 import signal
+import socket
 import sys
 import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from components import code
+from components.warm_process import CLEAN_PROCESS
 from pipelines import kfp_import, lazy_imports
 from pipelines.local.cache import Lock
 from pipelines.local.interrupts import held_back
@@ -43,6 +45,7 @@ class Job:
     modules: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
     needs: tuple[str, ...] = field(default=(), repr=False)
+    clean_process: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,33 +57,39 @@ class Failure:
 
 
 class Worker:
-    """The process of one step, seen from the command line's process."""
+    """The process of one step, seen from the command line's process: forked from it, or from the warm one."""
 
     def __init__(self, job: Job, lock: Lock | None, server: WarmServer | None) -> None:
         self.job, self.lock, self.server = job, lock, server
-        self.results, self.child_end = multiprocessing.Pipe(duplex=False)
-        kind = multiprocessing.get_context("forkserver") if server else multiprocessing.get_context("fork")
-        self.process: BaseProcess = kind.Process(target=_work, args=(job, self.child_end, lock))
+        self.pid: int | None = None
+        self.process: BaseProcess | None = None
+        self.answers: Connection | None = None
         self.starting: threading.Thread | None = None
 
     def start(self) -> None:
-        """A heavy step starts as soon as the server has imported TensorFlow: nobody waits for that here."""
+        """A heavy step starts as soon as the warm process has imported TensorFlow: nobody waits for that here."""
         if self.server is None:
+            self.answers, child_end = multiprocessing.Pipe(duplex=False)
+            fork = multiprocessing.get_context("fork")
+            self.process = fork.Process(target=_work, args=(self.job, child_end, self.lock))
             with held_back():  # what is raised while Python forks is lost
-                self._start()
-        else:
-            self.server.start()
-            self.starting = threading.Thread(target=self._start, daemon=True)
-            self.starting.start()
-
-    def _start(self) -> None:
-        try:
-            with _main_module_hidden():
                 self.process.start()
-        except (EOFError, OSError):
-            pass  # the server was killed; `outcome` sees that there is no process
-        finally:
-            self.child_end.close()
+            self.pid = self.process.pid
+            child_end.close()
+            return
+        self.server.start()
+        descriptors = [self.lock.descriptor] if self.lock else []
+        try:
+            self.answers = self.server.fork(_work_warm, self.job, descriptors=descriptors)
+        except OSError:
+            return  # it was killed; `outcome` sees that there is no process
+        self.starting = threading.Thread(target=self._started, daemon=True)
+        self.starting.start()
+
+    def _started(self) -> None:
+        assert self.answers is not None
+        with suppress(EOFError, OSError):
+            self.pid = self.answers.recv()
 
     def outcome(self, seconds: float) -> Failure | bool | None:
         """Wait for a while: False while the step goes on, None if it is done, else how it failed."""
@@ -89,52 +98,62 @@ class Worker:
             if self.starting.is_alive():
                 return False
             self.starting = None
-        if self.process.pid is None:
+        if self.pid is None or self.answers is None:
             return Failure(message="Its process could not be started; logs/warm.log may say why.")
-        if not wait([self.results, self.process.sentinel], seconds):
+        if not wait([self.answers], seconds):
             return False
         try:
-            failure: Failure | None = self.results.recv()
+            failure: Failure | dict[str, int] | None = self.answers.recv()
         except (EOFError, OSError):
-            self.process.join()
-            return Failure(message=_death(self.process.exitcode))
-        self.process.join()
+            failure = {}
+        if isinstance(failure, dict):  # it has ended without a word
+            return Failure(message=_death(self._ended(failure)))
+        self._ended()
         return failure
+
+    def _ended(self, told: Mapping[str, int] | None = None) -> int | None:
+        """Wait for its end; the exit code where that is known."""
+        assert self.answers is not None
+        if self.process is not None:
+            self.process.join()
+            return self.process.exitcode
+        with suppress(EOFError, OSError):
+            while told is None:
+                told = self.answers.recv()
+        return os.waitstatus_to_exitcode(told["status"]) if told else None
 
     def stop(self) -> None:
         """End the worker and all it has started: politely, and after a while not."""
         if self.starting is not None:
-            assert self.server is not None
-            self.server.stop()
+            assert self.answers is not None
+            with socket.socket(fileno=os.dup(self.answers.fileno())) as connection:
+                connection.shutdown(socket.SHUT_RDWR)  # what is forked for us finds nobody, and ends
             self.starting.join()
-        if self.process.pid is not None:
+        if self.pid is not None:
             self._signal(signal.SIGTERM)
-            self.process.join(PATIENCE)
+            self._wait(PATIENCE)
             self._signal(signal.SIGKILL)
-            self.process.join()
-        self.results.close()
+            self._wait(PATIENCE)
+        if self.answers is not None:
+            self.answers.close()
+
+    def _wait(self, seconds: float) -> None:
+        if self.process is not None:
+            self.process.join(seconds)
+            return
+        assert self.answers is not None
+        end = time.monotonic() + seconds
+        with suppress(EOFError, OSError):
+            while self.answers.poll(max(end - time.monotonic(), 0)):
+                self.answers.recv()
 
     def _signal(self, number: int) -> None:
-        assert self.process.pid is not None
+        assert self.pid is not None
         try:
-            os.killpg(self.process.pid, number)
+            os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):  # nobody is left in its group, or it has not made it yet
-            if self.process.is_alive():
-                os.kill(self.process.pid, number)
-
-
-@contextmanager
-def _main_module_hidden() -> Iterator[None]:
-    """The fork server would have each worker import the program's main module, which is none of its business."""
-    main = sys.modules["__main__"]
-    names: dict[str, Any] = {
-        name: main.__dict__.pop(name) for name in ("__spec__", "__file__") if name in main.__dict__
-    }
-    main.__spec__ = None
-    try:
-        yield
-    finally:
-        main.__dict__.update(names)
+            if self.process is not None and self.process.is_alive():
+                os.kill(self.pid, number)
 
 
 def _death(code: int | None) -> str:
@@ -144,17 +163,22 @@ def _death(code: int | None) -> str:
     return f"Its process ended with status {code} before the step was done."
 
 
-def _work(job: Job, results: Connection, lock: Lock | None) -> NoReturn:
+def _work_warm(job: Job, results: Connection, descriptors: list[int]) -> NoReturn:
+    """In a process forked from the warm one; it holds the lock's descriptor as long as it lives."""
+    _work(job, results, None, results)
+
+
+def _work(job: Job, results: Connection, lock: Lock | None, parent: Connection | None = None) -> NoReturn:
     """The worker's whole life. It ends without Python's own leave-taking, which would wait for foreign threads."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command line's process, which tells us
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=_die_with_parent, args=[parent], daemon=True).start()
     _redirect(job.log)
     job.scratch.mkdir(exist_ok=True)
-    os.environ.update(TMPDIR=str(job.scratch), **{kfp_import.VARIABLE: "true"})
+    os.environ.update({"TMPDIR": str(job.scratch), kfp_import.VARIABLE: "true", CLEAN_PROCESS: job.clean_process})
     tempfile.tempdir = None
     failure = None
     try:
@@ -210,10 +234,14 @@ def _redirect(log: Path) -> None:
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
+def _die_with_parent(parent: Connection | None) -> None:
+    """A forked worker knows its parent; another's connection ends with whoever asked for it."""
+    if parent is None:
+        ours = multiprocessing.parent_process()
+        assert ours is not None
+        wait([ours.sentinel])
+    else:
+        wait([parent])
     os.killpg(0, signal.SIGKILL)
 
 

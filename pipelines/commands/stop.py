@@ -1,0 +1,28 @@
+"""`sluice stop`."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import suppress
+from pathlib import Path
+
+from components.warm_process import STOP, asked
+from pipelines.local import warm_server
+
+
+def main(given: argparse.Namespace) -> int:
+    """End the processes that are kept for the next command."""
+    addresses = warm_server.sockets(warm_server.directory(Path(given.runs_dir)))
+    for address in addresses:
+        told = None
+        with suppress(EOFError, OSError):
+            told = asked(address, STOP)
+        warm_server.end(address)
+        if told is None:
+            print("A process that was still loading, or dead, is no longer kept.")
+        else:
+            later = " once the run that uses it is done" if told["busy"] else ""
+            print(f"Process {told['pid']} ends{later}; it held {told['mib']:,} MiB.")
+    if not addresses:
+        print(f"No process is kept for {given.runs_dir}.")
+    return 0
