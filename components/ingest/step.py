@@ -24,6 +24,7 @@ from components.ingest import merge_parts, worker_exchange
 from components.ingest.worker import Schema, Summary, write_part
 from components.progress import say
 from components.reading import assign_split
+from components.reading.row_ids import RowSequence
 from components.reading.sources import Source, for_workers, snapshot, source_kind, source_parts
 from components.storage import atomic_files, urls
 from tasks import InputError, Task
@@ -166,12 +167,14 @@ def _raise_first(folder: Path) -> None:
 
 
 def _statistics(schema: Schema, summaries: Sequence[Summary]) -> dict[str, Any]:
-    merged = Statistics(schema.columns)
+    merged, sequences = Statistics(schema.columns), {split: RowSequence() for split in SPLITS}
     for summary in summaries:
         merged.merge(summary.statistics)
+        for split, sequence in sequences.items():
+            sequence.join(summary.sequences[split])
     found = merged.summary()
     content = {
-        "sum": sum(summary.fingerprint for summary in summaries) % (1 << 64),
+        "sequences": {split: sequence.bits for split, sequence in sequences.items()},
         "rows": found["rows"],
         "columns": [[column.name, type(column).__name__] for column in schema.columns],
     }

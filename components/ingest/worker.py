@@ -19,7 +19,7 @@ from components.examples.tfrecord import RecordWriter
 from components.progress import say
 from components.reading.assign_split import splits_of
 from components.reading.check_rows import Rows, check
-from components.reading.row_ids import mix, value_bits
+from components.reading.row_ids import RowSequence, mix, value_bits
 from components.reading.sources import Source, part_batches
 from tasks import Category, Feature, Number, Splits, Task
 
@@ -53,19 +53,21 @@ class Summary:
     """What a part leaves behind besides its shards: small, whatever the number of rows."""
 
     statistics: Statistics
-    fingerprint: int = 0
+    sequences: dict[str, RowSequence] = field(default_factory=lambda: {split: RowSequence() for split in SPLITS})
     shards: dict[str, list[str]] = field(default_factory=lambda: {split: [] for split in SPLITS})
 
     def state(self) -> dict[str, Any]:
         """Plain data, so that reading it back runs nothing that whoever may write there has put in."""
-        return {"statistics": self.statistics.state(), "fingerprint": self.fingerprint, "shards": self.shards}
+        sequences = {split: [rows.bits, rows.count] for split, rows in self.sequences.items()}
+        return {"statistics": self.statistics.state(), "sequences": sequences, "shards": self.shards}
 
     @classmethod
     def of(cls, columns: Sequence[Feature], state: Mapping[str, Any]) -> Summary:
         shards: Mapping[str, list[str]] = state["shards"]
         if strange := [name for names in shards.values() for name in names if Path(name).name != name]:
             raise ValueError(f"A part's shards lie beside its summary. Received: {strange[0]!r}.")
-        return cls(Statistics.of(columns, state["statistics"]), state["fingerprint"], dict(shards))
+        sequences = {split: RowSequence(*state["sequences"][split]) for split in SPLITS}
+        return cls(Statistics.of(columns, state["statistics"]), sequences, dict(shards))
 
 
 class PartWriter:
@@ -83,11 +85,12 @@ class PartWriter:
     def write(self, rows: Rows, splits: np.ndarray) -> None:
         self.reject(rows.aside)
         self.summary.statistics.add(splits, rows.columns)
-        self.summary.fingerprint = (self.summary.fingerprint + _content(rows, splits, self.schema)) % (1 << 64)
+        content = mix(rows.ids ^ mix(value_bits(rows.columns[self.schema.label.name])))
         records = encode(rows.columns, rows.ids)
         for number, split in enumerate(SPLITS):
             chosen = np.flatnonzero(splits == number)
             if len(chosen):
+                self.summary.sequences[split].add(content[chosen])
                 self._ids[split].write(rows.ids[chosen].tobytes())
                 self._writer(split).write([records[index] for index in chosen.tolist()])
 
@@ -166,9 +169,3 @@ def without_official(
 
 def _cut(row: str) -> str:
     return row if len(row) <= LONGEST else f"{row[:LONGEST]}… and {len(row) - LONGEST:,} more characters"
-
-
-def _content(rows: Rows, splits: np.ndarray, schema: Schema) -> int:
-    """A sum over the rows, so that their order does not matter."""
-    label = value_bits(rows.columns[schema.label.name])
-    return int(mix(mix(rows.ids ^ mix(label)) + splits.astype(np.uint64)).sum(dtype=np.uint64))

@@ -34,7 +34,7 @@ class Resume(keras.callbacks.Callback):
 
     def restore(self, model: keras.Model) -> int:
         """Put the last finished epoch's state into the built and compiled model; gives the epochs done."""
-        kept = _read(self.directory / KEPT)
+        kept = read(self.directory / KEPT)
         if kept is None:
             return 0
         meta, variables, best = kept
@@ -84,13 +84,13 @@ class Resume(keras.callbacks.Callback):
         temporary.replace(self.directory / KEPT)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray], list[np.ndarray]] | None:
+def read(path: Path) -> tuple[dict[str, Any], list[np.ndarray], list[np.ndarray]] | None:
     """The facts, the model's and optimizer's variables, and the best weights; None where there are none to go on from.
 
     No epoch waits until the disk has it, so after a power failure the file may be torn: the fit begins afresh then.
     """
     try:
-        with np.load(path, allow_pickle=False) as saved:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             meta = json.loads(str(saved["meta"]))
             variables = [saved[f"v{i}"] for i in range(meta["variables"])]
             best = [saved[f"b{i}"] for i in range(meta["best_weights"])]
