@@ -131,9 +131,10 @@ class Model:
 class Bar:
     """One demand of the gate: clear `bar`, and be no worse than the champion by more than `tolerance`.
 
-    A loss to the champion counts only if it is more than chance, at this `confidence`. The same is asked of the rows
-    of each value of the columns in `slices`, except where they are fewer than `minimum_rows`. Whether more is better
-    follows from the metric; a bar that says otherwise is refused.
+    A champion of the same data has to be beaten, by the first bar, whatever its tolerance. The same as of all rows is
+    asked of those of each value of the columns in `slices`, except where they are fewer than `minimum_rows`; there, a
+    loss counts only if it is more than chance, at this `confidence`. Whether more is better follows from the metric; a
+    bar that says otherwise is refused.
     """
 
     metric: str

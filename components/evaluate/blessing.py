@@ -83,9 +83,18 @@ class Comparison:
         return self._kept[key]
 
 
-def judge(task: Task, frame: pd.DataFrame, whole: Comparison, raw: pd.DataFrame | None = None) -> list[Judgement]:
-    """Every bar on all rows, and on those of each slice that it names."""
-    return [judgement for bar in task.gate for judgement in _judge(task, bar, frame, whole, raw)]
+def judge(
+    task: Task, frame: pd.DataFrame, whole: Comparison, raw: pd.DataFrame | None = None, *, same_data: bool = False
+) -> list[Judgement]:
+    """Every bar on all rows, and on those of each slice that it names.
+
+    A champion of the same data is one to improve upon, by the first bar: else whoever tries often enough loses ground.
+    """
+    return [
+        judgement
+        for number, bar in enumerate(task.gate)
+        for judgement in _judge(task, bar, frame, whole, raw, improve=same_data and number == 0)
+    ]
 
 
 def document(
@@ -94,6 +103,7 @@ def document(
     *,
     honest: Mapping[str, Any] | None = None,
     raw: pd.DataFrame | None = None,
+    same_data: bool = False,
     **facts: Any,
 ) -> dict[str, Any]:
     """The blessing. `honest` is what the checks of honesty need beside the predictions; None omits them.
@@ -101,7 +111,7 @@ def document(
     `raw` are the features of the frame's rows, for metrics of the task's own that ask for them.
     """
     whole = Comparison(definition, frame, raw)
-    judged = judge(definition, frame, whole, raw)
+    judged = judge(definition, frame, whole, raw, same_data=same_data)
     findings = (
         [] if honest is None else honesty_checks.check(definition, frame["row"].to_numpy(), whole, judged, **honest)
     )
@@ -117,16 +127,17 @@ def document(
             frame,
             definition.slices,
         ),
+        same_data=same_data,
         **facts,
     )
 
 
 def _judge(
-    task: Task, bar: Bar, frame: pd.DataFrame, whole: Comparison, raw: pd.DataFrame | None
+    task: Task, bar: Bar, frame: pd.DataFrame, whole: Comparison, raw: pd.DataFrame | None, *, improve: bool
 ) -> Iterator[Judgement]:
     higher, rival = task.directions[bar.metric], "champion" in frame
     found = whole.measured(bar.metric, bar.confidence)
-    yield gate.judge(bar, higher, found, rival=rival, confidence=bar.confidence)
+    yield gate.judge(bar, higher, found, rival=rival, confidence=bar.confidence, improve=improve)
     slices = {f"{column}: {value}": rows for column in bar.slices for value, rows in metrics.groups(frame, column)}
     confidence = gate.confidence_of_each(bar, sum(len(rows) >= bar.minimum_rows for rows in slices.values()))
     for where, rows in slices.items():

@@ -19,7 +19,7 @@ class Measured:
     """A metric of both models on the same rows, and how sure the numbers are.
 
     `difference` is the interval of the challenger's value less the champion's; `p_value`, where there is one, takes
-    its place as the test of whether the two differ. Without either, any loss counts.
+    its place as the test of whether the two differ. It excuses a loss in a slice; without either, any loss counts.
     """
 
     rows: int
@@ -59,8 +59,10 @@ class Finding:
     problem: str = ""
 
 
-def judge(bar: Bar, higher: bool, found: Measured, *, rival: bool, confidence: float) -> Judgement:
-    """One bar; without a champion (`rival`) only the bar itself counts."""
+def judge(
+    bar: Bar, higher: bool, found: Measured, *, rival: bool, confidence: float, improve: bool = False
+) -> Judgement:
+    """One bar; without a champion (`rival`) only the bar itself counts, with `improve` the champion must be beaten."""
     value = _finite(found.value)
     champion = _finite(found.champion) if rival else None
     subject = f"{bar.metric} ({found.where})" if found.where else bar.metric
@@ -70,7 +72,7 @@ def judge(bar: Bar, higher: bool, found: Measured, *, rival: bool, confidence: f
     elif found.where and value is None:
         passed, reason = None, f"is not judged: {bar.metric} cannot be had of these rows"
     else:
-        passed, reason = _held(bar, higher, found, value, champion, rival, confidence)
+        passed, reason = _held(bar, higher, found, value, champion, rival, confidence, improve)
     return Judgement(
         metric=bar.metric,
         bar=bar.bar,
@@ -115,6 +117,7 @@ def _held(
     champion: float | None,
     rival: bool,
     confidence: float,
+    improve: bool,
 ) -> tuple[bool, str]:
     if value is None:
         return False, "could not be computed from this model's predictions"
@@ -126,15 +129,19 @@ def _held(
         return False, "of the champion could not be computed, so nothing shows that this model is no worse"
     if champion is None:
         return True, "holds against the bar; the champion's cannot be had of these rows"
+    evidence = _evidence(found, confidence)
+    said = f" ({evidence})" if evidence else ""
+    if improve and not _worse(champion, value, 0, higher):
+        if _decimal(value) == _decimal(champion):
+            return False, f"{value:.4g} is also the champion's on the same data, and a tie leaves the champion"
+        return False, f"{_pair(value, champion, 'not better than', 'the champion with')} on the same data{said}"
     if not _worse(value, champion, bar.tolerance, higher):
         return True, "holds against the bar and the champion"
-    allowed = f" by more than {bar.tolerance:g}" if bar.tolerance else ""
-    evidence = _evidence(found, confidence)
-    if not _real(found, higher, confidence):
-        chance = f"{_pair(value, champion, 'behind', 'the champion with')}, which may be chance ({evidence})"
+    if found.where and not _real(found, higher, confidence):
+        chance = f"{_pair(value, champion, 'behind', 'the champion with')}, which may be chance{said}"
         return True, f"holds against the bar; {chance}"
-    loss = f"{_pair(value, champion, 'worse than', 'the champion with')}{allowed}"
-    return False, f"{loss} ({evidence})" if evidence else loss
+    allowed = f" by more than {bar.tolerance:g}" if bar.tolerance else ""
+    return False, f"{_pair(value, champion, 'worse than', 'the champion with')}{allowed}{said}"
 
 
 def _real(found: Measured, higher: bool, confidence: float) -> bool:

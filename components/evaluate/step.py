@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 import tensorflow_transform as tft
 
 import tasks
-from components import code
 from components.evaluate import blessing as verdict_
 from components.evaluate import honesty_checks, kubeflow_metrics
 from components.evaluate import predictions as predictions_
@@ -22,13 +19,12 @@ from components.evaluate.report import report as report_
 from components.examples import parse
 from components.examples.parse import served_rows
 from components.progress import say
-from components.serving import versions
+from components.serving import trained_answers, versions
 from components.serving.output_names import CLOSE, main_output
-from components.serving.preprocessing import Preprocessing, model_inputs
+from components.serving.preprocessing import Preprocessing
 from components.storage.atomic_files import read_json, tree_hash, write_bytes, write_json
 from tasks import Task
 
-COMPARED = 1024
 LOOKED_AT = 10_000
 
 
@@ -58,11 +54,12 @@ def run(
     report: str,
 ) -> Evaluated:
     definition = tasks.get(task)
-    rival = load_champion(destination, task, champion)
-    asked = ask(definition, model_name, rival, examples, transform_graph, model, predictions)
+    version = find_champion(destination, task, champion)
+    rival = load_champion(version) if version else None
+    asked = ask(definition, rival, examples, model, predictions)
 
     say("judging")
-    frame = pd.read_parquet(predictions)
+    frame, sha256 = pd.read_parquet(predictions), tree_hash(Path(model) / "serving")
     document = verdict_.document(
         definition,
         frame,
@@ -70,8 +67,9 @@ def run(
         raw=raw_rows(definition, examples),
         task=task,
         model_name=model_name,
-        model_sha256=tree_hash(Path(model) / "serving"),
+        model_sha256=sha256,
         champion=champion,
+        same_data=version is not None and learned_the_same(version, read_json(statistics), sha256),
         **asked,
     )
     metrics.update({name: value for name, value in document["metrics"].items() if value is not None})
@@ -100,18 +98,12 @@ def run(
 
 
 def ask(
-    task: Task,
-    model_name: str,
-    rival: predictions_.ServedModel | None,
-    examples: str,
-    transform_graph: str,
-    model: str,
-    predictions: str,
+    task: Task, rival: predictions_.ServedModel | None, examples: str, model: str, predictions: str
 ) -> dict[str, Any]:
     """Put the raw test rows to both models; tells how many there were, and that what is served is what was trained."""
     served = predictions_.ServedModel(Path(model) / "serving")
     say("comparing the served path with the trained path")
-    equality = prove_equal(task, model_name, served, examples, transform_graph, model)
+    equality = prove_equal(task, served, examples, model)
     Path(predictions).parent.mkdir(parents=True, exist_ok=True)
     return {"rows": predictions_.write(task, served, rival, examples, predictions), "equality": equality}
 
@@ -164,14 +156,25 @@ def read_back(task: Task, transform_graph: str, samples: Mapping[int, Mapping[st
     return dict(zip(samples, task.seen(outputs, vocabulary), strict=True))
 
 
-def load_champion(destination: str, task: str, champion: str) -> predictions_.ServedModel | None:
-    """The serving model, or nothing where there is none; one that cannot be read stops the run."""
+def find_champion(destination: str, task: str, champion: str) -> versions.Version | None:
+    """The serving version that the run is to be judged against."""
     if not champion:
         return None
     number = int(champion.partition(":")[0])
     version = next((v for v in versions.versions(destination, task) if v.number == number), None)
     if version is None:
         raise ValueError(f"The champion, version {number} of {task}, is no longer in {destination!r}. Run again.")
+    return version
+
+
+def learned_the_same(champion: versions.Version, statistics: Mapping[str, Any], model_sha256: str) -> bool:
+    """Whether another model is served, of the very same rows."""
+    known = champion.provenance.get("fingerprint")
+    return bool(known) and known == statistics.get("fingerprint") and champion.model_sha256 != model_sha256
+
+
+def load_champion(version: versions.Version) -> predictions_.ServedModel:
+    """One that cannot be read stops the run."""
     try:
         with versions.fetched(version) as path:
             return predictions_.ServedModel(path, version.provenance.get("label_values"))
@@ -182,26 +185,18 @@ def load_champion(destination: str, task: str, champion: str) -> predictions_.Se
         ) from error
 
 
-def import_classes(build: Callable[..., Any]) -> None:
-    """Import all that the task's file imports, wherever in it, so that Keras knows the classes registered there."""
-    for path in code.sources(build.__module__):
-        if path.startswith("tasks/"):
-            importlib.import_module(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+def prove_equal(task: Task, served: predictions_.ServedModel, examples: str, model: str) -> dict[str, Any]:
+    """The exported signature answers raw rows as the model did, through the transform graph, when it was trained.
 
-
-def prove_equal(
-    task: Task, model_name: str, served: predictions_.ServedModel, examples: str, transform_graph: str, model: str
-) -> dict[str, Any]:
-    """The same rows through the transform graph and the Keras model, and through the exported signature."""
-    import_classes(task.models[model_name].build)
-    trained = keras.saving.load_model(Path(model) / "model.keras", compile=False)
-    preprocessing = Preprocessing(transform_graph)
-    main = task.models[model_name].outputs[0]
-    for requests, features, _, _ in served_rows(task, examples, "test", COMPARED):
-        tensors = {name: tf.constant(values) for name, values in features.items()}
-        answer = trained(model_inputs(trained, preprocessing.dense(tensors)), training=False)
-        expected = np.asarray(answer[main] if isinstance(answer, dict) else answer, np.float32)
-        received = served(requests)[main_output(task)].reshape(expected.shape)
+    Its own answers were written down then. Nothing is made again from Keras' file: a model may hold what Keras runs
+    from a file only if it is told to, such as a Lambda.
+    """
+    rows, expected = trained_answers.read(Path(model) / trained_answers.FILE)
+    for requests, _, _, asked in served_rows(task, examples, "test", max(len(rows), 1)):
+        if not np.array_equal(rows, asked):
+            raise RuntimeError("The model was trained beside other test rows than those of this evaluation. Run again.")
+        with tf.device(trained_answers.DEVICE):
+            received = served(requests)[main_output(task)].reshape(expected.shape)
         if not np.allclose(received, expected, rtol=CLOSE, atol=CLOSE, equal_nan=True):
             raise RuntimeError(
                 "The exported model does not answer as the trained one does. Expected equal predictions to "

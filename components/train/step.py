@@ -18,6 +18,7 @@ import tensorflow as tf
 import tasks
 from components import settings as settings_
 from components.progress import say
+from components.serving import trained_answers
 from components.serving.export import export
 from components.serving.preprocessing import Preprocessing, model_inputs
 from components.storage.atomic_files import write_json
@@ -72,6 +73,8 @@ def run(
             resume = fit(definition, model_name, built, train, fitted, watched, seed, directory, found)
         say("exporting")
         built.save(directory / "model.keras")
+        answers = directory / trained_answers.FILE
+        trained_answers.write(definition, model_name, built, preprocessing, examples, answers)
         served = export(definition, model_name, built, preprocessing, directory / "serving")
         tensorboard.write_samples(definition, served.predict, examples, directory / "logs")
         write_json(directory / "history.json", resume.history)

@@ -10,8 +10,9 @@ from components.serving import report_outcome
 
 SAID = (
     "An interval holds, with the bar's confidence, the value that endless rows of the same kind would give. A loss to "
-    "the champion counts if it exceeds the tolerance and is more than chance on these rows."
+    "the champion counts if it exceeds the tolerance and, in a slice, is more than chance on these rows."
 )
+SAME_DATA = " The champion learned from the same data, so by the first bar it must be beaten; a tie leaves it."
 WORDS = {True: "pass", False: "fail", None: "not judged"}
 MARKS = {True: "✓ pass", False: "✗ fail", None: "not judged"}
 KINDS = {True: "pass", False: "fail", None: "soft"}
@@ -50,6 +51,7 @@ def gate(blessing: Mapping[str, Any]) -> Markup:
     head = ["Metric", "Rows", "Bar", "This model", "Interval", "Champion", "Tolerance", "Verdict", "Reason"]
     bars = table(head, map(_bar, blessing["bars"]))
     said = f"Judged on {number(blessing['rows'])} test rows. Champion: {against}. {SAID}"
+    said += SAME_DATA if blessing.get("same_data") else ""
     every = tag("div", tag("h3", "All metrics"), _metrics(blessing))
     beside = tag("div", every, *_slices(blessing), class_="beside")
     return section("Gate", bars, tag("p", said, class_="soft"), *_honesty(blessing), beside)

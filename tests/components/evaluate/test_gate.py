@@ -12,8 +12,8 @@ HIGHER = {"accuracy": True, "mae": False}
 NAN = math.nan
 
 
-def judge(bar: Bar, found: Measured, *, rival: bool, confidence: float = 0.95) -> Judgement:
-    return gate.judge(bar, HIGHER[bar.metric], found, rival=rival, confidence=confidence)
+def judge(bar: Bar, found: Measured, *, rival: bool, confidence: float = 0.95, improve: bool = False) -> Judgement:
+    return gate.judge(bar, HIGHER[bar.metric], found, rival=rival, confidence=confidence, improve=improve)
 
 
 # metric, bar, tolerance, value, champion ("none": there is no champion), whether it passes, what the reason says
@@ -73,13 +73,13 @@ CHANCES = [
     ("accuracy", 0.00, 0.80, 0.81, (-0.02, -0.01), 0.06, True, "may be chance (McNemar's test: p = 0.06)"),
     ("accuracy", 0.00, 0.80, 0.81, None, 0.05, True, "may be chance"),
     ("mae", 0.0, 2.3, 2.2, (-0.1, 0.3), None, True, "holds against the bar; 2.3 is behind the champion with 2.2"),
-    ("mae", 0.0, 2.3, 2.2, (0.05, 0.15), None, False, "mae 2.3 is worse than the champion with 2.2 (difference"),
+    ("mae", 0.0, 2.3, 2.2, (0.05, 0.15), None, False, "2.3 is worse than the champion with 2.2 (difference"),
     ("mae", 0.2, 2.3, 2.2, (0.05, 0.15), None, True, "the bar and the champion"),
 ]
 
 
 @pytest.mark.parametrize(("metric", "tolerance", "value", "champion", "difference", "p", "passed", "reason"), CHANCES)
-def test_a_loss_to_the_champion_counts_if_it_is_more_than_chance(
+def test_a_loss_in_a_slice_counts_if_it_is_more_than_chance(
     metric: str,
     tolerance: float,
     value: float,
@@ -89,11 +89,61 @@ def test_a_loss_to_the_champion_counts_if_it_is_more_than_chance(
     passed: bool,
     reason: str,
 ) -> None:
-    found = Measured(rows=100, value=value, champion=champion, difference=difference, p_value=p)
+    found = Measured(rows=100, value=value, champion=champion, difference=difference, p_value=p, where="origin: Japan")
     bar = Bar(metric, 0.5 if HIGHER[metric] else 3.0, tolerance=tolerance)
     judgement = judge(bar, found, rival=True)
     assert judgement.passed is passed
     assert reason in judgement.reason
+
+
+# tolerance, value, champion, interval of the difference, whether it passes, what the reason says
+LOSSES = [
+    (0.1, 1.348, 1.248, (-0.05, 0.25), True, "holds against the bar and the champion"),
+    (
+        0.1,
+        1.349,
+        1.248,
+        (-0.05, 0.25),
+        False,
+        "1.349 is worse than the champion with 1.248 by more than 0.1 (difference",
+    ),
+    (0.0, 1.249, 1.248, (-0.05, 0.06), False, "mae 1.249 is worse than the champion with 1.248 (difference -0.05 to"),
+    (0.0, 1.248, 1.248, (-0.05, 0.06), True, "holds against the bar and the champion"),
+]
+
+
+@pytest.mark.parametrize(("tolerance", "value", "champion", "difference", "passed", "reason"), LOSSES)
+def test_on_all_rows_the_tolerance_is_the_whole_margin_chance_or_not(
+    tolerance: float, value: float, champion: float, difference: tuple[float, float], passed: bool, reason: str
+) -> None:
+    found = Measured(rows=80, value=value, champion=champion, difference=difference)
+    judgement = judge(Bar("mae", 2.5, tolerance=tolerance), found, rival=True)
+    assert judgement.passed is passed
+    assert reason in judgement.reason
+
+
+# metric, value, champion, whether it passes, what the reason says
+EXPERIMENTS = [
+    ("mae", 1.348, 1.248, False, "mae 1.348 is not better than the champion with 1.248 on the same data (difference"),
+    ("mae", 1.248, 1.248, False, "mae 1.248 is also the champion's on the same data, and a tie leaves the champion"),
+    ("mae", 1.2479, 1.248, True, "holds against the bar and the champion"),
+    ("accuracy", 0.81, 0.80, True, "holds against the bar and the champion"),
+    ("accuracy", 0.79, 0.80, False, "accuracy 0.79 is not better than the champion with 0.8 on the same data"),
+    ("mae", 3.1, 3.2, False, "mae 3.1 is above the bar 3"),
+]
+
+
+@pytest.mark.parametrize(("metric", "value", "champion", "passed", "reason"), EXPERIMENTS)
+def test_an_experiment_on_the_same_data_has_to_beat_the_champion_whatever_the_tolerance(
+    metric: str, value: float, champion: float, passed: bool, reason: str
+) -> None:
+    found = Measured(rows=80, value=value, champion=champion, difference=(-0.2, 0.2))
+    bar = Bar(metric, 0.5 if HIGHER[metric] else 3.0, tolerance=0.2)
+    judgement = judge(bar, found, rival=True, improve=True)
+    assert judgement.passed is passed
+    assert reason in judgement.reason
+    # Of other data, the same numbers are within the tolerance.
+    assert judge(bar, found, rival=True).passed is ("above the bar" not in reason)
 
 
 def test_intervals_that_overlap_do_not_excuse_a_loss_that_is_real() -> None:
@@ -138,7 +188,7 @@ def test_many_slices_raise_no_more_false_alarms_than_one_bar() -> None:
     assert gate.confidence_of_each(bar, 1) == pytest.approx(0.95)
     assert gate.confidence_of_each(bar, 10) == pytest.approx(0.995)
     assert gate.confidence_of_each(bar, 0) == pytest.approx(0.95)
-    found = Measured(rows=100, value=0.80, champion=0.85, p_value=0.02)
+    found = Measured(rows=100, value=0.80, champion=0.85, p_value=0.02, where="origin: Japan")
     assert judge(bar, found, rival=True).passed is False
     assert judge(bar, found, rival=True, confidence=0.995).passed is True
 
@@ -177,7 +227,6 @@ def test_a_blessing_holds_every_bar_with_its_numbers() -> None:
     assert document["bars"] == [
         {"metric": "accuracy", "bar": 0.8, "higher_is_better": True, "tolerance": 0.0, "confidence": 0.95, "where": "",
          "rows": 9, "value": 0.9, "interval": (0.8, 0.95), "champion": 0.91, "difference": (-0.1, 0.1), "p_value": 0.5,
-         "passed": True, "reason": "accuracy holds against the bar; 0.9 is behind the champion with 0.91, which may be "
-         "chance (McNemar's test: p = 0.5)"},
+         "passed": False, "reason": "accuracy 0.9 is worse than the champion with 0.91 (McNemar's test: p = 0.5)"},
     ]  # fmt: skip
     assert document["rows"] == 9

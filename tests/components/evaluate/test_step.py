@@ -16,7 +16,7 @@ from components.evaluate import blessing, honesty_checks, metrics, predictions
 from components.evaluate import step as evaluate
 from components.examples import parse
 from components.rehearse import step as rehearse
-from components.serving import versions
+from components.serving import trained_answers, versions
 from components.serving.export import export
 from components.serving.preprocessing import Preprocessing
 from components.storage import atomic_files
@@ -31,15 +31,21 @@ def trained(plane, plane_rows, write_examples, tmp_path):
     examples = write_examples(plane, tmp_path / "examples", {"train": plane_rows, "test": plane_rows[:9]})
     transform.analyse(plane, plane.preprocess, examples, str(tmp_path / "graph"), [])
     model = plane.models["line"].build()
-    model.save(tmp_path / "model.keras")
-    export(plane, "line", model, Preprocessing(str(tmp_path / "graph")), tmp_path / "serving")
+    finish(plane, model, tmp_path)
     return tmp_path
+
+
+def finish(task, model, folder):
+    """What the train step leaves of a model."""
+    preprocessing = Preprocessing(str(folder / "graph"))
+    answers = folder / trained_answers.FILE
+    trained_answers.write(task, "line", model, preprocessing, str(folder / "examples"), answers)
+    export(task, "line", model, preprocessing, folder / "serving")
 
 
 def equality(task, trained):
     served = predictions.ServedModel(trained / "serving")
-    places = (str(trained / "examples"), str(trained / "graph"), str(trained))
-    return evaluate.prove_equal(task, "line", served, *places)
+    return evaluate.prove_equal(task, served, str(trained / "examples"), str(trained))
 
 
 def test_the_served_path_equals_the_trained_path(plane, trained):
@@ -50,9 +56,30 @@ def test_the_served_path_equals_the_trained_path(plane, trained):
 def test_a_served_model_that_answers_otherwise_stops_the_run(plane, trained):
     other = plane.models["line"].build()
     other.set_weights([weights + 0.01 for weights in other.get_weights()])
-    other.save(trained / "model.keras")
+    export(plane, "line", other, Preprocessing(str(trained / "graph")), trained / "serving")
     with pytest.raises(RuntimeError, match="does not answer as the trained one"):
         equality(plane, trained)
+
+
+def test_a_model_that_keras_does_not_run_from_a_file_is_compared_all_the_same(plane, trained):
+    """A Lambda, and a frozen SavedModel: to load them Keras would have to be told that they may run."""
+    frozen = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    frozen.export(trained / "frozen", verbose=False)
+    inputs = keras.Input((2,), name="features")
+    inner = keras.layers.TFSMLayer(str(trained / "frozen"), call_endpoint="serve")(inputs)
+    strange = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Lambda(lambda x: x * 3)(inner)))
+    strange.save(trained / "model.keras")
+    with pytest.raises(ValueError, match="safe_mode=False"):
+        keras.saving.load_model(trained / "model.keras")
+    finish(plane, strange, trained)
+    assert equality(plane, trained)["rows"] == 9
+
+
+def test_answers_for_other_rows_prove_nothing(plane, trained, plane_rows, write_examples):
+    write_examples(plane, trained / "others", {"test": plane_rows[:7]})
+    served = predictions.ServedModel(trained / "serving")
+    with pytest.raises(RuntimeError, match="other test rows"):
+        evaluate.prove_equal(plane, served, str(trained / "others"), str(trained))
 
 
 def test_requests_hold_the_features_and_nothing_else(plane, trained):
@@ -146,8 +173,9 @@ def leaky(auto_mpg, write_examples, tmp_path, monkeypatch):
     transform.analyse(task, task.preprocess, examples, str(tmp_path / "graph"), [])
     model = task.models["mlp"].build()
     (tmp_path / "model").mkdir()
-    model.save(tmp_path / "model" / "model.keras")
-    export(task, "mlp", model, Preprocessing(str(tmp_path / "graph")), tmp_path / "model" / "serving")
+    preprocessing = Preprocessing(str(tmp_path / "graph"))
+    trained_answers.write(task, "mlp", model, preprocessing, examples, tmp_path / "model" / trained_answers.FILE)
+    export(task, "mlp", model, preprocessing, tmp_path / "model" / "serving")
     for name, content in {"anomalies": [], "statistics": {}, "model/history": {}, "model/training": {}}.items():
         atomic_files.write_json(tmp_path / f"{name}.json", content)
     return tmp_path
@@ -175,10 +203,20 @@ def test_a_champion_that_cannot_be_read_stops_the_run(trained, tmp_path):
     version = versions.add(tmp_path / "served", "plane", trained / "serving", {"provenance.json": {}})
     (version.path / "saved_model.pb").write_bytes(b"broken")
     with pytest.raises(ValueError, match="cannot be loaded"):
-        evaluate.load_champion(str(tmp_path / "served"), "plane", "1:00")
+        evaluate.load_champion(evaluate.find_champion(str(tmp_path / "served"), "plane", "1:00"))
     with pytest.raises(ValueError, match="no longer in"):
-        evaluate.load_champion(str(tmp_path / "served"), "plane", "2:00")
-    assert evaluate.load_champion(str(tmp_path / "served"), "plane", "") is None
+        evaluate.find_champion(str(tmp_path / "served"), "plane", "2:00")
+    assert evaluate.find_champion(str(tmp_path / "served"), "plane", "") is None
+
+
+def test_another_model_of_the_same_rows_is_one_to_improve_upon(trained, tmp_path):
+    origin = {"provenance.json": {"fingerprint": "f00d", "model_sha256": "5a5a"}}
+    version = versions.add(tmp_path / "served", "plane", trained / "serving", origin)
+    assert evaluate.learned_the_same(version, {"fingerprint": "f00d"}, "beef")
+    assert not evaluate.learned_the_same(version, {"fingerprint": "f00d"}, "5a5a")  # it is served already
+    assert not evaluate.learned_the_same(version, {"fingerprint": "cafe"}, "beef")
+    unknown = versions.add(tmp_path / "served", "plane", trained / "serving", {"provenance.json": {}})
+    assert not evaluate.learned_the_same(unknown, {}, "beef")
 
 
 def test_a_champion_of_other_features_stops_the_run(plane, trained, tmp_path):
@@ -258,7 +296,7 @@ def test_the_provenance_tells_what_a_champion_means_by_its_probability(sizes, si
     export(two, "line", model, Preprocessing(str(sized / "graph")), sized / "new")
     origin = {"provenance.json": {"label_values": ["small", "large"]}}
     version = versions.add(sized / "served", "plane", sized / "new", origin)
-    champion = evaluate.load_champion(str(sized / "served"), "plane", version.champion)
+    champion = evaluate.load_champion(version)
     asked = (predictions.ServedModel(sized / "new"), champion, examples, str(sized / "p.parquet"))
     assert predictions.write(two, *asked) == 40
     with pytest.raises(ValueError, match="other values of the label 'size'"):
