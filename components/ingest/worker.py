@@ -66,7 +66,7 @@ class Summary:
         shards: Mapping[str, list[str]] = state["shards"]
         if strange := [name for names in shards.values() for name in names if Path(name).name != name]:
             raise ValueError(f"A part's shards lie beside its summary. Received: {strange[0]!r}.")
-        sequences = {split: RowSequence(*state["sequences"][split]) for split in SPLITS}
+        sequences: dict[str, RowSequence] = {split: RowSequence(*state["sequences"][split]) for split in SPLITS}
         return cls(Statistics.of(columns, state["statistics"]), sequences, dict(shards))
 
 
