@@ -38,6 +38,8 @@ class Progress(keras.callbacks.Callback):
 class LossRatio(keras.callbacks.Callback):
     """Adds val_loss / loss to the curves: above 1 and rising is overfitting."""
 
+    NAME = "val_loss_ratio"
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if logs and logs.get("val_loss") is not None and logs["loss"]:
-            logs["val_loss_ratio"] = logs["val_loss"] / logs["loss"]
+            logs[self.NAME] = logs["val_loss"] / logs["loss"]

@@ -81,6 +81,7 @@ def run(
         facts = {
             "epochs": resume.epoch,
             "best_epoch": resume.best_epoch,
+            "watched_metrics": at_best_epoch(resume),
             "seed": seed,
             "seconds": round(time.monotonic() - started, 2),
             "rows": fitted.count,
@@ -108,6 +109,15 @@ def written_to(model: Path, found: devices.Devices) -> Iterator[Path]:
         if (model / "resume").is_dir():
             shutil.copytree(model / "resume", Path(nowhere) / "resume")
         yield Path(nowhere)
+
+
+def at_best_epoch(resume: Resume) -> dict[str, float]:
+    """What the watched split's rows gave with the weights that the model ends with; nothing where none is watched."""
+    return {
+        name.removeprefix("val_"): curve[resume.best_epoch - 1]
+        for name, curve in resume.history.items()
+        if name.startswith("val_") and name != LossRatio.NAME
+    }
 
 
 def plain(train: Train) -> dict[str, Any]:

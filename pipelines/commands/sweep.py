@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import multiprocessing
 import shlex
 import sys
@@ -12,11 +13,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tasks
 from components import settings
+from components.storage.atomic_files import read_json
 from pipelines import compiled_graph
 from pipelines.commands import run_summary
 from pipelines.commands.run import as_json, pipeline_arguments
@@ -27,6 +30,29 @@ from tasks import InputError, Task, nearest
 
 Combination = Mapping[str, str]
 
+# Metrics of a gate for which one that Keras watches puts models in about the same order.
+STANDS_FOR = {"mae": "mae", "accuracy": "accuracy", "macro_f1": "accuracy"}
+NOT_WATCHED = (
+    "no rows are held out for training to watch, so all runs are judged on the test rows and put in order by them. "
+    "That is worse: the best of many is partly the luckiest on just these rows, and no others are left to show it."
+)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What the runs are put in order by: a metric of each, and whether it was taken on the rows that the gate asks."""
+
+    metric: str
+    values: list[float | None]
+    higher: bool
+    on_test: bool = False
+
+    @property
+    def order(self) -> list[int]:
+        """Positions, the best first; runs without the metric come last."""
+        sign = -1 if self.higher else 1
+        return sorted(range(len(self.values)), key=lambda at: math.inf if (v := self.values[at]) is None else sign * v)
+
 
 def main(given: argparse.Namespace) -> int:
     task = tasks.get(given.task)
@@ -34,18 +60,25 @@ def main(given: argparse.Namespace) -> int:
         raise InputError(f"--jobs must be at least 1. Received: {given.jobs}.")
     combinations = expand(given.grid)
     runs = [arguments(task, given, combination) for combination in combinations]
-    results = []
-    for combination, result in zip(combinations, _results(runs, given.runs_dir, given.jobs), strict=True):
-        results.append(result)
-        print(f"{len(results)}/{len(runs)}  {_words(combination)}  {_outcome(result)}", file=sys.stderr, flush=True)
-        if result.status == INTERRUPTED:
-            return INTERRUPTED
-    order = best_first(task, results)
+    results = _told(given, combinations, runs, until="train")
+    ranking = by_watched_rows(task, runs, results) if _whole(results) else None
+    if ranking is not None and not _broken(results[ranking.order[0]]):
+        (results[ranking.order[0]],) = _results([runs[ranking.order[0]]], given.runs_dir, 1)
+    if ranking is None and _whole(results):
+        print(f"sluice: {NOT_WATCHED}", file=sys.stderr)
+        results = _told(given, combinations, runs)
+        ranking = by_test_rows(task, results)
+    if ranking is None or not _whole(results):
+        return INTERRUPTED
     if given.json:
-        print(json.dumps([{**combinations[at], **as_json(results[at])} for at in order], indent=1))
+        ranked = {"ranked_by": ranking.metric, "ranked_on": "test" if ranking.on_test else "watched"}
+        told = [
+            {**combinations[at], **ranked, "value": ranking.values[at], **as_json(results[at])} for at in ranking.order
+        ]
+        print(json.dumps(told, indent=1))
     else:
-        print(run_summary.table(_rows(combinations, results, order)))
-        print(_next(given, task, combinations, results, order))
+        print(run_summary.table(_rows(combinations, results, ranking)))
+        print(_next(given, combinations, results, ranking))
     return 1 if any(_broken(result) for result in results) else DONE
 
 
@@ -77,37 +110,75 @@ def arguments(task: Task, given: argparse.Namespace, combination: Combination) -
     return filled
 
 
-def best_first(task: Task, results: list[Result]) -> list[int]:
-    """Positions by the first metric of the task's gate; runs without it come last."""
+def by_watched_rows(task: Task, runs: list[dict[str, Any]], results: list[Result]) -> Ranking | None:
+    """By the best epoch's numbers on the rows that training watches, which the gate does not ask; None without such.
+
+    The loss stands for a metric that is not watched, unless the runs minimise different losses.
+    """
+    fits = [settings.train_settings(task, run["model"], _of_training(run))[0] for run in runs]
+    plain = "mae" if task.kind == "regression" else "accuracy"
+    named = STANDS_FOR.get(task.gate[0].metric, "loss")
+    metric = plain if named == "loss" and len({fit.loss for fit in fits}) > 1 else named
+    found = [_watched(result) for result in results]
+    mains = [task.models[run["model"]].outputs[0] for run in runs]
+    for name in (metric, "loss"):
+        keys = [
+            f"{main}_{name}" if f"{main}_{name}" in watched else name
+            for watched, main in zip(found, mains, strict=True)
+        ]
+        if all(key in watched or _broken(result) for key, watched, result in zip(keys, found, results, strict=True)):
+            values = [watched.get(key) for key, watched in zip(keys, found, strict=True)]
+            return Ranking(name, values, higher=name == "accuracy")
+    return None
+
+
+def by_test_rows(task: Task, results: list[Result]) -> Ranking:
     metric = task.gate[0].metric
-    sign = -1 if task.directions[metric] else 1
-
-    def rank(at: int) -> float:
-        value = results[at].facts.get("metrics", {}).get(metric)
-        return float("inf") if value is None else sign * value
-
-    return sorted(range(len(results)), key=rank)
+    values = [result.facts.get("metrics", {}).get(metric) for result in results]
+    return Ranking(metric, values, higher=task.directions[metric], on_test=True)
 
 
-def _results(runs: list[dict[str, Any]], directory: Path, jobs: int) -> Iterator[Result]:
+def _of_training(run: Mapping[str, Any]) -> dict[str, str]:
+    return {key: value for key, value in run["overrides"].items() if not key.startswith(settings.PREPROCESS)}
+
+
+def _watched(result: Result) -> dict[str, float]:
+    model = result.facts.get("artifacts", {}).get("train/model")
+    return dict(read_json(Path(model) / "training.json")["watched_metrics"]) if model else {}
+
+
+def _told(
+    given: argparse.Namespace, combinations: list[Combination], runs: list[dict[str, Any]], until: str = ""
+) -> list[Result]:
+    """The results of all runs, each told when it is there, as far as nobody interrupts."""
+    results: list[Result] = []
+    for combination, result in zip(combinations, _results(runs, given.runs_dir, given.jobs, until), strict=True):
+        results.append(result)
+        print(f"{len(results)}/{len(runs)}  {_words(combination)}  {_outcome(result)}", file=sys.stderr, flush=True)
+        if result.status == INTERRUPTED:
+            break
+    return results
+
+
+def _results(runs: list[dict[str, Any]], directory: Path, jobs: int, until: str = "") -> Iterator[Result]:
     if jobs == 1:
         with _server() as server:
             for filled in runs:
-                yield _run(filled, directory, server)
+                yield _run(filled, directory, server, until)
         return
     # Each of them forks and handles signals, which takes a main thread: a process each.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(runs)), mp_context=context) as pool:
-        yield from pool.map(_alone, runs, itertools.repeat(directory))
+        yield from pool.map(_alone, runs, itertools.repeat(directory), itertools.repeat(until))
 
 
-def _alone(filled: dict[str, Any], directory: Path) -> Result:
+def _alone(filled: dict[str, Any], directory: Path, until: str) -> Result:
     with _server() as server:
-        return _run(filled, directory, server)
+        return _run(filled, directory, server, until)
 
 
-def _run(filled: dict[str, Any], directory: Path, server: WarmServer) -> Result:
-    return run(compiled_graph.training(), filled, directory, display=Display(quiet=True), server=server)
+def _run(filled: dict[str, Any], directory: Path, server: WarmServer, until: str) -> Result:
+    return run(compiled_graph.training(), filled, directory, display=Display(quiet=True), server=server, until=until)
 
 
 @contextmanager
@@ -121,24 +192,26 @@ def _server() -> Iterator[WarmServer]:
             server.stop()
 
 
-def _rows(combinations: list[Combination], results: list[Result], order: list[int]) -> list[list[str]]:
-    metrics = list(dict.fromkeys(name for result in results for name in result.facts.get("metrics", {})))
-    rows = [["RUN", *(key for key in combinations[0]), *metrics, "GATE"]]
-    for at in order:
-        facts = results[at].facts
-        values = [run_summary.number(facts.get("metrics", {}).get(name, "")) for name in metrics]
-        gate = "failed" if _broken(results[at]) else "passed" if facts.get("blessed") else "rejected"
-        rows.append([str(facts["run"]), *combinations[at].values(), *values, gate])
+def _rows(combinations: list[Combination], results: list[Result], ranking: Ranking) -> list[list[str]]:
+    rows = [["RUN", *combinations[0], f"{ranking.metric} ({'test' if ranking.on_test else 'validation'})"]]
+    for at in ranking.order:
+        value = ranking.values[at]
+        shown = "failed" if _broken(results[at]) or value is None else run_summary.number(value)
+        rows.append([str(results[at].facts["run"]), *combinations[at].values(), shown])
     return rows
 
 
-def _next(
-    given: argparse.Namespace, task: Task, combinations: list[Combination], results: list[Result], order: list[int]
-) -> str:
-    """The command that pushes the best; all its steps are cached but the last."""
-    best = next((at for at in order if results[at].facts.get("blessed")), None)
-    if best is None:
-        return "None of them clears the gate."
+def _next(given: argparse.Namespace, combinations: list[Combination], results: list[Result], ranking: Ranking) -> str:
+    """How the best one fared, and the command that pushes it; all its steps are cached but the last."""
+    best = ranking.order[0]
+    facts = results[best].facts
+    if _broken(results[best]):
+        return "None of them came to its end."
+    said = "Chosen by the rows that training watches, and judged once, on the test rows"
+    said = "Chosen by the test rows, which judge it too, so its score flatters it" if ranking.on_test else said
+    lines = [f"{said}: {run_summary.metrics(facts.get('metrics', {}))}"]
+    if not facts.get("blessed"):
+        return "\n".join([*lines, "It does not clear the gate:", *(f"  - {reason}" for reason in facts["reasons"])])
     words = ["sluice", "run", given.task]
     for key, value in combinations[best].items():
         words += [f"--{key}", value] if key in {"model", "seed"} else ["--set", f"{key}={value}"]
@@ -146,7 +219,12 @@ def _next(
     words += [word for arg in given.beam for word in ("--beam", arg)]
     words += ["--data", given.data] if given.data != "sample" else []
     words += ["--data-dir", given.data_dir] if given.data_dir else []
-    return f"To push the best: {shlex.join(words)}"
+    return "\n".join([*lines, f"To push the best: {shlex.join(words)}"])
+
+
+def _whole(results: list[Result]) -> bool:
+    """Nobody has interrupted them."""
+    return all(result.status != INTERRUPTED for result in results)
 
 
 def _broken(result: Result) -> bool:
@@ -157,7 +235,8 @@ def _outcome(result: Result) -> str:
     if result.trouble:
         return result.trouble
     seconds = sum(step["seconds"] for step in result.facts["steps"])
-    return f"{run_summary.metrics(result.facts.get('metrics', {}))}  ({result.facts['run']}, {seconds:.0f} s)"
+    numbers = result.facts.get("metrics") or {f"val_{name}": value for name, value in _watched(result).items()}
+    return f"{run_summary.metrics(numbers)}  ({result.facts['run']}, {seconds:.0f} s)"
 
 
 def _words(combination: Combination) -> str:

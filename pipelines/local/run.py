@@ -42,8 +42,12 @@ def run(
     display: Display | None = None,
     preload: tuple[str, ...] = PRELOAD,
     server: WarmServer | None = None,
+    until: str = "",
 ) -> Result:
-    """Walk the graph in a new run directory; with a server given, that one is used and left running."""
+    """Walk the graph in a new run directory; with a server given, that one is used and left running.
+
+    With `until`, that step is the last: nothing is judged after it, and nothing pushed.
+    """
     complete = graph.arguments(arguments)
     task = str(complete.get("task", graph.name))
     facts = {
@@ -63,7 +67,7 @@ def run(
             walk = Walk(
                 graph, complete, record, use_cache=use_cache, display=display, preload=preload, server=server, ask=ask
             )
-            _conclude(graph, walk.run(), record)
+            _conclude(graph, walk.run(until), record)
         status = "done" if cleared(record.facts) else "rejected"
         return Result(record.facts, DONE if status == "done" else REJECTED)
     except StepFailedError as error:
@@ -111,7 +115,7 @@ def _conclude(graph: Graph, outputs: Mapping[str, Outputs], record: Record) -> N
         publish(report, record.path / "report.html")
         record.facts["report"] = str(record.path / "report.html")
     serving, given = resolved.get("serving", 0), record.facts["parameters"]
-    if serving and "push" not in outputs:  # the walk has ended early
+    if serving and given.get("publish") and "push" not in outputs:  # the walk has ended early
         pushed = {"version": serving, "pushed": f"{given['destination']}/{given['task']}/{serving}"}
     record.update(
         nothing_new=bool(serving) and pushed.get("version") == serving,

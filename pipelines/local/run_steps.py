@@ -58,13 +58,15 @@ class Walk:
         self.clean = WarmServer(record.log("warm"), CLEAN, place, clean=True)
         self.shared = server is not None
 
-    def run(self) -> dict[str, Outputs]:
-        """All steps' outputs. Whatever happens, no process of ours is left afterwards."""
+    def run(self, until: str = "") -> dict[str, Outputs]:
+        """All steps' outputs, or those up to one. Whatever happens, no process of ours is left afterwards."""
         try:
             for step in self.graph.steps:
                 if step.cached and self.serving and self.cache.check(self.made_of(step).key)[0] is None:
                     break  # what is kept here is gone, and what it came to is served
                 self.values.outputs[step.name] = self._cached(step) if step.cached else self.uncached(step)
+                if step.name == until:
+                    break
             return self.values.outputs
         finally:
             self.display.clear()
