@@ -29,7 +29,6 @@ MAVEN = (
     "mvn",
     "--quiet",
     "--batch-mode",
-    "-Dstyle.color=never",
     "--file",
     str(HERE / "pom.xml"),
     "compile",
@@ -95,7 +94,8 @@ def present(value: Any) -> bool:
 def plain(feature: Feature, value: Any) -> Any:
     """As JSON has it; pixels as TensorFlow Serving's requests carry bytes."""
     if isinstance(feature, Image):
-        return {"b64": base64.b64encode(bytes(np.asarray(value, np.uint8).ravel())).decode()}
+        pixels = value if isinstance(value, bytes) else np.asarray(value, np.uint8).tobytes()
+        return {"b64": base64.b64encode(pixels).decode()}
     return value.item() if hasattr(value, "item") else value
 
 
@@ -103,10 +103,11 @@ def ask_java(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One Java process for all versions."""
     lines = "".join(f"{json.dumps(question)}\n" for question in questions)
     done = subprocess.run([*MAVEN, "compile", "exec:java"], input=lines, capture_output=True, text=True)
-    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    # Maven resets the terminal's colour before the first line, also where there is no terminal.
+    answers = [json.loads(line[line.index("{") :]) for line in done.stdout.splitlines() if "{" in line]
     if done.returncode or len(answers) != len(questions):
         raise SystemExit(f"interop: Java failed:\n{(done.stdout + done.stderr)[-3000:]}")
-    print(done.stderr.strip().splitlines()[0], file=sys.stderr)
+    print(next(line for line in done.stderr.splitlines() if line.startswith("TensorFlow ")), file=sys.stderr)
     return answers
 
 
