@@ -101,7 +101,9 @@ def parser() -> argparse.ArgumentParser:
     _run(commands)
     _looking_back(commands)
     _serving(commands)
-    _runs_and_serving(commands.add("doctor", "doctor", "check this machine and say what to do", "sluice doctor"))
+    doctor = commands.add("doctor", "doctor", "check this machine, or a Kubeflow, and say what to do", "sluice doctor")
+    _runs_and_serving(doctor)
+    cluster.add_reaching(doctor)
     _place(commands.add("stop", "stop", "end the processes kept loaded for the next command", "sluice stop"), "runs")
     cluster.add_commands(commands.add, _data_and_settings)
     return root

@@ -19,6 +19,7 @@ def main(given: argparse.Namespace) -> int:
     found = backend_limits.findings(text, chosen.backend)
     for finding in found:
         print(f"{'refused' if finding.refused else 'note'}: {finding.words}", file=sys.stderr)
-    write_bytes(given.output.absolute(), text.encode())
+    written = step_resources.manifest(chosen) if given.manifest else text
+    write_bytes(given.output.absolute(), written.encode())
     print(given.output)
     return 1 if any(finding.refused for finding in found) else 0

@@ -34,7 +34,24 @@ class Finding:
 
 
 def main(given: argparse.Namespace) -> int:
-    findings = [
+    findings = _kubeflow(given) if given.host or given.profile else _machine(given)
+    print(run_summary.table([(each.state, each.what, each.found) for each in findings]))
+    for each in findings:
+        if each.advice:
+            print(f"{each.what}: {each.advice}")
+    return 1 if any(each.state == "bad" for each in findings) else 0
+
+
+def _kubeflow(given: argparse.Namespace) -> list[Finding]:
+    from pipelines.kubeflow import check_backend, run_parameters
+
+    chosen = run_parameters.profile_of(given)
+    found = [Finding(*each) for each in check_backend.checks(chosen, token_file=given.token_file)]
+    return [*found, *_serving(chosen.destination)] if "://" in chosen.destination else found
+
+
+def _machine(given: argparse.Namespace) -> list[Finding]:
+    return [
         _python(),
         *_libraries(),
         _tensorflow(),
@@ -43,11 +60,6 @@ def main(given: argparse.Namespace) -> int:
         *_warm(Path(given.runs_dir)),
         *_serving(given.serving_dir),
     ]
-    print(run_summary.table([(each.state, each.what, each.found) for each in findings]))
-    for each in findings:
-        if each.advice:
-            print(f"{each.what}: {each.advice}")
-    return 1 if any(each.state == "bad" for each in findings) else 0
 
 
 def _python() -> Finding:

@@ -14,6 +14,10 @@ def add_commands(add: Add, data_and_settings: Callable[[argparse.ArgumentParser]
     example = "sluice compile -o pipeline.yaml --image repo/sluice:1.0"
     compile_ = add("compile", "compile", "write the Kubeflow pipeline, and say what a backend would not do", example)
     compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: %(default)s")
+    compile_.add_argument(
+        "--manifest", action="store_true", help="as the Kubernetes objects Pipeline and PipelineVersion, for GitOps"
+    )
+    compile_.add_argument("--namespace", metavar="NAME", help="of the objects; default: where they are applied")
     _placing(compile_, backend="2.14")
 
     example = "sluice submit fashion_mnist --model cnn --host https://kubeflow.example/pipeline --gpus 1 --wait"
@@ -39,8 +43,7 @@ def add_commands(add: Add, data_and_settings: Callable[[argparse.ArgumentParser]
     logs.add_argument("run", metavar="RUN", help="its id, as submit tells it, or its name")
     logs.add_argument("step", metavar="STEP")
     for command in (schedules, unschedule, logs):
-        _reaching(command)
-        _placing(command, hidden=True)
+        add_reaching(command)
     for command in (submit, schedule, schedules):
         command.add_argument("--json", action="store_true", help="print one JSON value instead of text")
 
@@ -75,6 +78,12 @@ def _times(command: argparse.ArgumentParser) -> None:
     command.add_argument("--catchup", action="store_true", help="also run for the times that were missed")
     command.add_argument("--disabled", action="store_true", help="make it, but let it start nothing yet")
     command.add_argument("--fail-when-rejected", action="store_true", help="a rejected model fails its run")
+
+
+def add_reaching(command: argparse.ArgumentParser) -> None:
+    """For a command that starts nothing there."""
+    _reaching(command)
+    _placing(command, hidden=True)
 
 
 def _reaching(command: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,27 @@ def compiled(profile: Profile, **how: Any) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(pipeline, str(path))
+        return path.read_text()
+
+
+def manifest(profile: Profile) -> str:
+    """The same as the objects Pipeline and PipelineVersion of Kubernetes, the version named by its content."""
+    name = "sluice"
+    digest = hashlib.sha256(compiled(profile).encode()).hexdigest()[:12]
+    pipeline = placed(profile)
+    from kfp import compiler
+    from kfp.compiler.compiler_utils import KubernetesManifestOptions
+
+    options = KubernetesManifestOptions(
+        pipeline_name=name, pipeline_version_name=f"{name}-{digest}",
+        pipeline_version_display_name=f"{name}-{digest}", namespace=profile.namespace or None,
+        include_pipeline_manifest=True,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "manifest.yaml"
+        compiler.Compiler().compile(
+            pipeline, str(path), kubernetes_manifest_format=True, kubernetes_manifest_options=options
+        )
         return path.read_text()
 
 

@@ -13,7 +13,9 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 from repository import ROOT
 
-from pipelines.kubeflow import backend_limits, profile, step_resources
+from pipelines import command_line
+from pipelines.commands import compile as compile_command
+from pipelines.kubeflow import backend_limits, kubernetes_names, profile, step_resources
 from pipelines.kubeflow.profile import Profile
 from tasks import InputError
 
@@ -383,3 +385,40 @@ def test_the_local_key_needs_no_such_parameter() -> None:
     assert "code" not in before.parameters
     assert "components/ingest/step.py" in before.sources
     assert "components/evaluate/step.py" not in before.sources
+
+
+# What the definitions of KFP's custom resources (group pipelines.kubeflow.org, v2beta1) have, and what they demand.
+OBJECTS = {
+    "Pipeline": ({"description": str, "displayName": str}, set[str]()),
+    "PipelineVersion": (
+        {
+            "codeSourceURL": str, "description": str, "displayName": str, "pipelineName": str, "pipelineSpec": dict,
+            "pipelineSpecURI": str, "platformSpec": dict,
+        },
+        {"pipelineSpec"},
+    ),
+}  # fmt: skip
+
+
+def test_the_manifest_is_kubernetes_own_form_of_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = command_line.parser().parse_args(
+        ["compile", "--manifest", "--namespace", "team", "--node-selector", "pool=ml", "-o", str(tmp_path / "m.yaml")]
+    )
+    assert compile_command.main(given) == 0
+    chosen = Profile(node_selector={"pool": "ml"}, namespace="team")
+    found = documents((tmp_path / "m.yaml").read_text())
+    assert [each["kind"] for each in found] == ["Pipeline", "PipelineVersion"]
+    for each in found:
+        known, demanded = OBJECTS[each["kind"]]
+        assert each["apiVersion"] == "pipelines.kubeflow.org/v2beta1"
+        assert kubernetes_names.NAME.fits(each["metadata"]["name"])
+        assert each["metadata"]["namespace"] == "team"
+        assert demanded <= each["spec"].keys()
+        assert {name: type(value) for name, value in each["spec"].items()}.items() <= known.items()
+    version = found[1]["spec"]
+    spec, platform = documents(step_resources.compiled(chosen))
+    assert (version["pipelineName"], version["pipelineSpec"]) == (found[0]["metadata"]["name"], spec)
+    assert version["platformSpec"] == platform
+    other = documents(step_resources.manifest(Profile(image="r/s:3", namespace="team")))
+    assert other[1]["metadata"]["name"] != found[1]["metadata"]["name"]
+    assert step_resources.manifest(chosen) == (tmp_path / "m.yaml").read_text()

@@ -596,3 +596,18 @@ def test_the_server_of_these_tests_keeps_the_rules(server: Backend) -> None:
     ):
         with pytest.raises(InputError, match=words), cluster.spoken():
             cluster.client._experiment_api.experiment_service_create_experiment(experiment=body)
+
+
+def test_the_doctor_says_what_it_saw_of_a_kubeflow_and_what_not(server: Backend, sluice: Sluice) -> None:
+    status, out, _ = sluice("doctor")
+    assert status == 0
+    assert f"{server.url}: version 2.17.0, one user" in out
+    assert "none yet" in out
+    assert "not seen from outside: the config map kfp-launcher" in out
+    server.endings = {"train": "FAILED"}
+    sluice(*WAIT)
+    status, out, _ = sluice("doctor")
+    assert (status, f"See {server.url}/#/runs/details/{server.runs[0]['run_id']}" in out) == (0, True)
+    server.tokens = {"another"}
+    status, out, _ = sluice("doctor")
+    assert (status, "does not know who is asking (401)" in out) == (1, True)
