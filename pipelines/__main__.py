@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from pipelines import lazy_imports
+from pipelines import lazy_imports, printable
 from pipelines.command_line import parser
 
 # Commands that write temporary files, or have others do so.
@@ -15,6 +15,11 @@ WORKING = ("check", "predict", "reproduce", "run", "serve", "sweep", "versions")
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit status: 0 done, 1 failed, 2 wrong input, 3 rejected by the gate, 130 interrupted."""
+    with printable.standard_streams():
+        return _main(arguments)
+
+
+def _main(arguments: list[str] | None) -> int:
     lazy_imports.install()
     given = parser().parse_args(arguments)
     from pipelines import check_arguments

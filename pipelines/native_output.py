@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipelines.printable import Shown
+
 
 @contextmanager
 def only_our_words() -> Iterator[None]:
@@ -17,7 +19,7 @@ def only_our_words() -> Iterator[None]:
     os.close(nowhere)
     try:
         with open(saved, "w", buffering=1, encoding=python.encoding, errors="backslashreplace", closefd=False) as ours:
-            sys.stderr = ours
+            sys.stderr = Shown(ours)
             yield
     finally:
         sys.stderr = python

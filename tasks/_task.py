@@ -229,8 +229,10 @@ def keyword_defaults(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _check_kinds(task: Task) -> None:
-    if not isinstance(task.label, Number | Category):
-        raise ValueError(f"A Task's label is a Number or a Category. Received: {_brief(task.label)}.")
+    label: Any = task.label
+    if not isinstance(label, Number | Category):
+        several = " For several labels, make a task of each." if isinstance(label, tuple | list) else ""
+        raise ValueError(f"A Task's label is one Number or one Category. Received: {_brief(task.label)}.{several}")
     if not callable(task.preprocess):
         raise ValueError(f"A Task's preprocess is a function, without brackets. Received: {_brief(task.preprocess)}.")
     if not isinstance(task.models, Mapping) or not all(isinstance(one, Model) for one in task.models.values()):
@@ -245,7 +247,9 @@ def _check_columns(task: Task) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise ValueError(f"A column's name is lower case letters, digits and underscores. Received: {name!r}.")
     if len(set(names)) != len(names):
-        raise ValueError(f"Every column, the label included, needs a name of its own. Received: {', '.join(names)}.")
+        twice = ", ".join(sorted({repr(name) for name in names if names.count(name) > 1}))
+        label = " The label is no feature." if task.label.name in names[:-1] else ""
+        raise ValueError(f"Every column, the label included, needs a name of its own. Received twice: {twice}.{label}")
     called = [word for column in task.columns for word in {column.name, column.column} - {""}]
     for word in called:
         if called.count(word) > 1:

@@ -35,7 +35,8 @@ def read_parquet(
     except UnicodeDecodeError as error:
         raise InputError(f"{source} has a column whose name is not UTF-8. Expected names of letters.") from error
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{source} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+        said = next(iter(str(error).splitlines()), "").rstrip(" .:")
+        raise InputError(f"{source} cannot be read as Parquet: {said or type(error).__name__}.") from error
 
 
 def parquet_spans(stream: BinaryIO, source: str, needed: Sequence[str], size: int) -> list[Span]:

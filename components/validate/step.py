@@ -19,6 +19,8 @@ from components.validate.drift import distances
 from tasks import Category, Feature, Number, Task
 
 LINES = 10
+# With fewer rows than this, that all values are the same may well be for want of rows.
+FEW = 30
 # A row that also stands in the test split is not a broken one.
 ALSO_IN = "also in the "
 
@@ -186,7 +188,10 @@ def _constant(task: Task, column: Feature, train: Mapping[str, Any]) -> Iterator
         only = train["min"] if train["count"] and train["min"] == train["max"] else None
     if train["count"] and only is not None and train["count"] > 1:
         severity: Literal["error", "warning"] = "error" if column == task.label else "warning"
-        yield Anomaly(column.name, severity, "All values in train are the same", "several values", f"{only!r}")
+        count = train["count"]
+        expected = f"several values, and more rows to learn from than {count}" if count < FEW else "several values"
+        what = f"All {count:,} values in train are the same"
+        yield Anomaly(column.name, severity, what, expected, f"{only!r}")
 
 
 def _classes(label: Category, splits: Mapping[str, Mapping[str, Any]]) -> Iterator[Anomaly]:

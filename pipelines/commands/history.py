@@ -33,10 +33,10 @@ def main(given: argparse.Namespace) -> int:
         case "show" if (named := VERSION.fullmatch(given.run)) and Path(named[1], named[2]).is_dir():
             destination.numbered(named[1], named[2], int(named[3]))
         case "show":
-            facts = find(given.runs_dir, given.run)
+            facts = there(find(given.runs_dir, given.run))
             print(json.dumps(facts, indent=1) if given.json else _essentials(facts, given.runs_dir))
         case _:
-            compared = [find(given.runs_dir, name) for name in given.compared]
+            compared = [there(find(given.runs_dir, name)) for name in given.compared]
             print(json.dumps(compared, indent=1) if given.json else _side_by_side(compared))
     return 0
 
@@ -49,6 +49,14 @@ def find(runs: Path, name: str) -> dict[str, Any]:
     known = [facts["run"] for facts in run_record.every(runs)]
     hint = nearest(name, known) if known else " There are no runs yet; `sluice run TASK` makes one."
     raise InputError(f"There is no run {name!r} in {runs}.{hint}")
+
+
+def there(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts without files that are gone: of a failed step, or of a run that was cleaned away."""
+    artifacts = {name: path for name, path in facts.get("artifacts", {}).items() if Path(path).exists()}
+    known = {"artifacts": artifacts} if "artifacts" in facts else {}
+    report = facts.get("report", "")
+    return {**facts, **known, **({"report": ""} if report and not Path(report).is_file() else {})}
 
 
 def _list(found: list[dict[str, Any]], runs: Path) -> str:

@@ -7,9 +7,10 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from components.progress import MARK
+from pipelines.printable import Shown, printable
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 GREEN, RED, FAINT, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
@@ -21,7 +22,9 @@ class Display:
     """What a run tells while it goes on."""
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
-        self.stream = stream or sys.stderr
+        # Escape sequences of its own go past what keeps those of others away.
+        given: Any = stream or sys.stderr
+        self.stream: TextIO = given.itself if isinstance(given, Shown) else given
         self.quiet = quiet
         self.live = not quiet and self.stream.isatty() and os.environ.get("TERM") != "dumb"
         self.colours = self.live and "NO_COLOR" not in os.environ
@@ -44,10 +47,10 @@ class Display:
         if self.live:
             frame = FRAMES[int(now * 10) % len(FRAMES)]
             seconds = f"{now - self.began:.0f} s" if now - self.began >= 1 else ""
-            self._redraw(f"  {frame} {self.step:<{WIDTH}} {seconds:>7}  {self.words}")
+            self._redraw(f"  {frame} {self.step:<{WIDTH}} {seconds:>7}  {printable(self.words)}")
         elif news and now - self.spoke >= QUIET_SECONDS:
             self.spoke = now
-            self._line(f"{self.step}: {self.words}")
+            self._line(f"{self.step}: {printable(self.words)}")
 
     def end(self, step: str, status: str, seconds: float = 0.0) -> None:
         """The step is over: "ran", "cached" or "failed"."""
@@ -66,7 +69,7 @@ class Display:
         """A line that stays."""
         if self.live:
             self._redraw("")
-        self._line(f"  {text}" if self.live else text)
+        self._line(f"  {printable(text)}" if self.live else printable(text))
 
     def clear(self) -> None:
         """Leave no half line behind."""

@@ -67,7 +67,9 @@ def _take(descriptor: int, runs: Path, *, alone: bool) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
     except BlockingIOError:
         going = [facts["run"] for facts in run_record.every(runs) if facts["status"] == "running"]
-        raise InputError(f"{' and '.join(going) or 'A run'} is going on. Clean when it has ended.") from None
+        are, ended = ("are", "they have") if len(going) > 1 else ("is", "it has")
+        listed = " and ".join(going) or "A run"
+        raise InputError(f"{listed} {are} going on. Clean when {ended} ended.") from None
 
 
 def size(path: Path) -> int:

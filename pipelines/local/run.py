@@ -16,7 +16,7 @@ from pipelines.local.progress_display import Display
 from pipelines.local.remove_runs import in_use
 from pipelines.local.run_record import Record
 from pipelines.local.run_steps import StepFailedError, Walk, publish
-from pipelines.local.step_process import is_full_disk
+from pipelines.local.step_process import full_place, is_full_disk
 from pipelines.local.step_values import Outputs
 from pipelines.local.warm_server import PRELOAD, WarmServer
 from pipelines.runs_page import write as write_page
@@ -83,7 +83,8 @@ def run(
     except OSError as error:
         if not is_full_disk(error):
             raise
-        trouble = f"The disk that holds {runs} is full. Free some space; the same command goes on where it stopped."
+        full = full_place(error, runs)
+        trouble = f"The disk that holds {full} is full. Free some space; the same command goes on where it stopped."
         return Result(record.facts, FAILED, trouble)
     finally:
         record.close(status)

@@ -7,6 +7,7 @@ import importlib
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -31,6 +32,8 @@ from pipelines.local.warm_server import WarmServer
 from tasks import InputError, _mistakes
 
 PATIENCE = 5.0
+# A disk with less room than this is full.
+FREE = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +263,14 @@ def _failure(error: BaseException) -> Failure:
 
 def is_full_disk(error: BaseException) -> bool:
     return getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or os.strerror(errno.ENOSPC) in str(error)
+
+
+def full_place(error: OSError, runs: Path) -> Path:
+    """Which place had no room: the file's, or else that of the runs and of temporary files which has none."""
+    if error.filename:
+        return Path(os.fsdecode(error.filename)).parent
+    places = [runs, Path(tempfile.gettempdir())]
+    return next((place for place in places if shutil.disk_usage(place).free < FREE), runs)
 
 
 def elapsed(since: float) -> float:

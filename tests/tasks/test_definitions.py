@@ -126,7 +126,12 @@ BAR, ISLAND = Bar("mae", 1.0), Category("island", ("left", "right"))
         ({"may_tell": "island"}, "A Task's may_tell must be a tuple"),
         ({"features": ISLAND}, r"such as \(Number\(\"length\"\),\)\. Received: Category\("),
         ({"features": ("island",)}, r"Received: \('island',\)\."),
-        ({"label": "price"}, r"A Task's label is a Number or a Category\. Received: 'price'\."),
+        ({"label": "price"}, r"A Task's label is one Number or one Category\. Received: 'price'\.$"),
+        ({"label": (Number("a"), Number("b"))}, r"For several labels, make a task of each\.$"),
+        (
+            {"features": [Number("length"), Number("y")]},
+            r"needs a name of its own\. Received twice: 'y'\. The label is no feature\.$",
+        ),
         ({"preprocess": {}}, r"A Task's preprocess is a function, without brackets\. Received: \{\}\."),
         (
             {"models": Model(lambda: None, Train(epochs=1))},

@@ -47,11 +47,19 @@ def page(
     worst = sorted(answers, key=lambda at: -answers[at].loss)
     if image:
         shown = _some_of_both(answers)
-        cards = [_card(task, answers[at], before=[_picture(samples[at].get(image.name), image.shape)]) for at in shown]
+        cards = [
+            _card(
+                task,
+                answers[at],
+                before=[_picture(samples[at].get(image.name), image.shape)],
+                after=[_others(task, samples[at], image)],
+            )
+            for at in shown
+        ]
         return section("Examples", _key(task), tag("div", *cards, class_="cards"))
     if text:
         groups = {"Worst": worst[:TEXTS], "Best": [at for at in worst[::-1] if at not in worst[:TEXTS]][:TEXTS]}
-        parts = [_texts(task, title, ats, answers, samples, text.name, read) for title, ats in groups.items() if ats]
+        parts = [_texts(task, title, ats, answers, samples, text, read) for title, ats in groups.items() if ats]
         return section("Examples", _key(task), *parts)
     return section("Examples", _table(task, worst[:ROWS], answers, samples, predictions))
 
@@ -140,11 +148,19 @@ def _texts(
     chosen: Sequence[int],
     answers: Mapping[int, Answer],
     samples: Mapping[int, Mapping[str, Any]],
-    feature: str,
+    feature: Text,
     read: Mapping[int, str],
 ) -> Markup:
     cards = [
-        _card(task, answers[at], after=[_text(_decoded(samples[at].get(feature))), _seen(read.get(at))])
+        _card(
+            task,
+            answers[at],
+            after=[
+                _text(_decoded(samples[at].get(feature.name))),
+                _seen(read.get(at)),
+                _others(task, samples[at], feature),
+            ],
+        )
         for at in chosen
     ]
     return join([tag("h3", title), tag("div", *cards, class_="cards texts")])
@@ -155,6 +171,13 @@ def _text(text: str) -> Markup:
         return tag("p", text, dir="auto")
     cut = text.rfind(" ", LONGEST - 60, LONGEST) + 1 or LONGEST
     return join([tag("p", f"{text[:cut]}…", dir="auto"), folded("The rest", tag("p", text[cut:], dir="auto"))])
+
+
+def _others(task: Task, row: Mapping[str, Any], shown: Feature) -> Markup:
+    """What else the model was shown of the row; further images are not."""
+    rest = [feature for feature in task.features if feature is not shown and not isinstance(feature, Image)]
+    told = "; ".join(f"{feature.name} {number(_plain(feature, row.get(feature.name)))}" for feature in rest)
+    return tag("p", told, class_="soft") if told else Markup()
 
 
 def _seen(words: str | None) -> Markup:
@@ -188,7 +211,7 @@ def _table(
             outcome = [float(predictions[name].iloc[at]) for name in ("label", "prediction")]
         rows.append([*outcome, *(_plain(feature, samples[at].get(feature.name)) for feature in task.features)])
     head = [f"True {task.label.name}", "Predicted", *(feature.name for feature in task.features)]
-    return table(head, rows, caption=f"The worst {len(chosen)} of the {len(answers)} test rows that were looked at.")
+    return table(head, rows, caption=f"The {len(chosen)} of {len(predictions):,} test rows that it got most wrong.")
 
 
 def _plain(feature: Feature, value: Any) -> Any:

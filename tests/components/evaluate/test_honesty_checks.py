@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -263,3 +264,15 @@ def test_noise_raises_no_alarm() -> None:
     )
     assert honesty_checks.in_train(np.arange(rows), np.arange(rows, 3 * rows), "train") == ""
     assert honesty_checks.constant("binary", np.arange(rows), label, values["x0"]) == ""
+
+
+def test_what_is_not_looked_into_is_not_spoken_for() -> None:
+    label = Category("side", ("left", "right"))
+    assert honesty_checks.giveaway_check(make(label, Number("a"))) == "no feature gives the label away"
+    mixed = make(label, Number("a"), Text("words"), Category("b", (1, 2)))
+    assert honesty_checks.giveaway_check(mixed) == "of a, b, none gives the label away"
+    answers = SimpleNamespace(label=np.array([0, 1] * 40), prediction=np.array([0.1, 0.9] * 40))
+    told = make(label, Number("a"), may_tell=("a",))
+    for alone in (make(label, Text("words")), make(label, Image("pixels", (2, 2))), told):
+        found = honesty_checks.check(alone, np.arange(80), answers, [], features={}, known_label=np.zeros(0), seen={})
+        assert not [finding for finding in found if "label away" in finding.check]

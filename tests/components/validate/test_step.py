@@ -129,14 +129,14 @@ def test_missing_and_constant_columns() -> None:
         ("error", "length: Every value is missing. Expected some values. Received: none.")
     ]
     assert check(statistics(length=[7.0] * 100, hull=["wood"] * 100)) == [
-        ("warning", "length: All values in train are the same. Expected several values. Received: 7.0."),
-        ("warning", "hull: All values in train are the same. Expected several values. Received: 'wood'."),
+        ("warning", "length: All 64 values in train are the same. Expected several values. Received: 7.0."),
+        ("warning", "hull: All 64 values in train are the same. Expected several values. Received: 'wood'."),
     ]
 
 
 def test_labels() -> None:
     found = check(statistics(sinks=[1] * 100))
-    assert found[0] == ("error", "sinks: All values in train are the same. Expected several values. Received: 1.")
+    assert found[0] == ("error", "sinks: All 64 values in train are the same. Expected several values. Received: 1.")
     assert found[1:] == [
         ("warning", f"sinks: A class is absent from {split}. Expected rows of every class. Received: no 0.")
         for split in ("train", "eval", "test")
@@ -218,3 +218,9 @@ def test_a_long_list_of_errors_is_cut() -> None:
     anomaly = validate.Anomaly("a", "error", "b", "c", "d")
     assert len(validate.listed([anomaly] * 30).splitlines()) == 11
     assert validate.listed([anomaly] * 30).endswith("and 21 more")
+
+
+def test_that_few_rows_are_all_alike_is_told_with_their_number() -> None:
+    few = check(statistics(rows=10, sinks=[1] * 10))
+    said = "sinks: All 6 values in train are the same. Expected several values, and more rows to learn from than 6."
+    assert ("error", f"{said} Received: 1.") in few

@@ -404,3 +404,41 @@ def test_a_force_is_told(tmp_path: Path) -> None:
     page, _ = write(tmp_path / "report.html", CARS, cars(), force="the old one is on fire")
     assert "The reason given: the old one is on fire" in page.text
     assert "Forced." not in write(tmp_path / "report.html", CARS, cars())[0].text
+
+
+def test_a_text_is_shown_with_the_numbers_that_stood_beside_it(tmp_path: Path) -> None:
+    task = make_task(
+        Category("label", (0, 1), names=("negative", "positive")),
+        Text("text"),
+        Number("stars"),
+        Category("shop", (1, 2), names=("Ulm", "Bonn")),
+    )
+    rows = [{**row, "stars": 4.5, "shop": 2} for row in texts(40)]
+    page, _ = write(tmp_path / "x.html", task, reviews(), samples=rows)
+    assert page.text.count("stars 4.5; shop Bonn") == 12
+
+
+def test_the_worst_rows_are_those_of_all_test_rows(tmp_path: Path) -> None:
+    rows = [{"weight": float(number), "origin": 1} for number in range(80)]
+    predictions = pd.DataFrame({"label": np.arange(80.0), "prediction": np.zeros(80), "slice_origin": [1] * 80})
+    chosen = report.worth_showing(CARS, predictions)
+    page, _ = write(tmp_path / "x.html", CARS, predictions, samples={at: rows[at] for at in chosen})
+    assert "The 10 of 80 test rows that it got most wrong." in page.text
+
+
+def test_no_backtick_stands_in_the_page(tmp_path: Path) -> None:
+    page, _ = write(tmp_path / "x.html", REVIEWS, reviews())
+    assert "`" not in page.text
+    assert "It predicts  label  (" in page.text
+
+
+def test_the_reasons_of_the_gate_are_no_column_that_a_narrow_screen_hides(tmp_path: Path) -> None:
+    page, _ = write(tmp_path / "x.html", REVIEWS, reviews())
+    assert "Reason" not in page.text
+    assert "accuracy holds against the bar" in page.text
+
+
+def test_of_rows_set_aside_that_are_not_all_kept_it_is_said_how_many_are(tmp_path: Path) -> None:
+    rejected = {"count": 5000, "kept": 1000, "reasons": {"wrong number of fields": 5000}, "examples": []}
+    page, _ = write(tmp_path / "x.html", REVIEWS, reviews(), statistics={"rows": {"train": 8}, "rejected": rejected})
+    assert "Kept as they stood: the first 1,000 by file and reason." in page.text
