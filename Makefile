@@ -4,11 +4,12 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c '$(SUITABLE)' >/dev/null 2>&1 && command -v $$name && break; done)
 BIN := .venv/bin
 
-.PHONY: help run test interop quick flink lint install lock pipeline image clean
+.PHONY: help run test interop quick flink lint install lock pipeline image clean soak
 help:
 	@echo "make run      train, judge and push the Auto MPG model on its sample data (sets everything up first)"
 	@echo "make test     lint, type-check and test everything"
 	@echo "make interop  whether TensorFlow for Java answers from pushed versions as Sluice does (needs Java 17 and Maven)"
+	@echo "make soak     300 kills, 1,000 mutated files, 100 races: hours (SOAK='--files 200' for a part)"
 	@echo "make quick    the tests that take seconds; one room's: make quick ROOM=components/ingest"
 	@echo "make lint     ruff, mypy and import-linter"
 	@echo "make install  the virtual environment in .venv, as requirements.lock pins it"
@@ -33,6 +34,9 @@ interop: install
 
 quick: install
 	$(if $(ROOM),$(BIN)/python -m pytest tests/$(ROOM),$(PYTEST)) -m "not slow"
+
+soak: install
+	nice $(BIN)/python benchmarks/soak $(SOAK)
 
 lint: install
 	$(BIN)/ruff check .
