@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import sys
@@ -21,7 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _main(arguments: list[str] | None) -> int:
     lazy_imports.install()
-    given = parser().parse_args(arguments)
+    return obey(parser().parse_args(arguments))
+
+
+def obey(given: argparse.Namespace) -> int:
+    """What `main` gives, for a command that has been read."""
     from pipelines import check_arguments
     from pipelines.local import alive
     from tasks import InputError, use_folder

@@ -71,6 +71,7 @@ def run(
     with written_to(Path(model), found) as directory:
         with kept_elsewhere.kept(state, directory / "resume", chief=found.chief):
             resume = fit(definition, model_name, built, train, fitted, watched, seed, directory, found)
+        fit_seconds = time.monotonic() - started
         say("exporting")
         built.save(directory / "model.keras")
         answers = directory / trained_answers.FILE
@@ -84,6 +85,7 @@ def run(
             "watched_metrics": at_best_epoch(resume),
             "seed": seed,
             "seconds": round(time.monotonic() - started, 2),
+            "fit_seconds": round(fit_seconds, 2),
             "rows": fitted.count,
             "rows_watched": watched.count if watched else 0,
             "skipped_missing": fitted.skipped,

@@ -123,6 +123,17 @@ def kept_at(runs: Path) -> Path | None:
     return directory(runs) if wanted == "1" or (attended and not wanted) else None
 
 
+def found(runs: Path, modules: Sequence[str] = PRELOAD) -> str:
+    """The socket of a kept process that is ready and fits us, for whoever would not start one; "" if there is none."""
+    place = directory(runs)
+    if os.environ.get(VARIABLE) == "0" or not place.is_dir() or not private(place):
+        return ""
+    address = f"{place}/{identity(modules)}.warm"
+    with suppress(EOFError, OSError):
+        return address if warm_process.asked(address, seconds=0.2) else ""
+    return ""
+
+
 def private(place: Path) -> bool:
     """Whether the directory, made if it is not there, is for its user alone; and its name no longer than can be."""
     place.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -21,6 +21,7 @@ from components import warm_process
 from pipelines import command_line
 from pipelines.commands import doctor, stop
 from pipelines.local import warm_server
+from pipelines.local.forked_command import elsewhere
 from pipelines.local.warm_server import WarmServer, directory, kept_at, sockets
 from tasks import InputError
 
@@ -260,3 +261,19 @@ def test_a_second_run_is_forked_from_what_the_first_has_loaded(tmp_path: Path) -
         assert found[0][".warm"] == found[1][".warm"]
     finally:
         stop.main(command_line.parser().parse_args(["stop", "--runs", str(runs)]))
+
+
+def test_a_command_may_be_carried_out_where_the_libraries_are_loaded(
+    kept: Callable[..., WarmServer], tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_WARM", "1")
+    listing = command_line.parser().parse_args(["tasks"])
+    wrong = command_line.parser().parse_args(["tasks", "--tasks", str(tmp_path / "nowhere")])
+    assert elsewhere(listing, tmp_path, FEW) is None
+    pid(kept().socket)
+    assert elsewhere(listing, tmp_path, FEW) == 0
+    assert "california_housing" in capfd.readouterr().out
+    assert elsewhere(wrong, tmp_path, FEW) == 2
+    assert capfd.readouterr().err.startswith("sluice: ")
+    monkeypatch.setenv("SLUICE_WARM", "0")
+    assert elsewhere(listing, tmp_path, FEW) is None

@@ -1,0 +1,67 @@
+"""A command carried out by a process that has its libraries loaded already, where earlier commands have left one."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from components import warm_process
+from pipelines.local import warm_server
+
+
+def elsewhere(given: argparse.Namespace, runs: Path, modules: Sequence[str] = warm_server.PRELOAD) -> int | None:
+    """The command's exit status, its words on our streams; None if there is no such process, or it is loading still."""
+    address = warm_server.found(runs, modules)
+    if not address:
+        return None
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    begun, told = False, None
+    with (
+        suppress(EOFError, OSError),
+        warm_process.fork(address, _obey, given, descriptors=[0, 1, 2]) as answers,
+    ):
+        begun = bool(answers.recv())
+        told = answers.recv()
+    if not begun:
+        return None
+    if not isinstance(told, int):
+        raise RuntimeError("The process that carried the command out was killed. Give the command again.")
+    return told
+
+
+def _obey(given: argparse.Namespace, answers: Connection, descriptors: list[int]) -> None:
+    """In the forked process: the command, as if it had been started here."""
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin, sys.stdout, sys.stderr = (_text(number) for number in range(3))
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=[answers], daemon=True).start()
+    os.environ[warm_server.VARIABLE] = "0"
+    from pipelines.__main__ import obey
+
+    status = obey(given)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    answers.send(status)
+
+
+def _text(descriptor: int) -> io.TextIOWrapper:
+    binary = open(descriptor, "wb" if descriptor else "rb", closefd=False)  # noqa: SIM115
+    return io.TextIOWrapper(binary, line_buffering=descriptor == 2)
+
+
+def _end_with(answers: Connection) -> None:
+    """Whoever gave the command has gone, by Ctrl-C perhaps: so nothing half-written is left."""
+    wait([answers])
+    os.kill(os.getpid(), signal.SIGTERM)
