@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from typing import Any
+
 OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "muon", "nadam", "rmsprop",
     "schedulefreeadamw", "sgd",
@@ -17,3 +20,27 @@ LOSSES = (
     "KLDivergence", "LogCosh", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError",
     "MeanSquaredLogarithmicError", "Poisson", "SparseCategoricalCrossentropy", "SquaredHinge", "Tversky",
 )  # fmt: skip
+
+
+def check_names(*, optimizer: Any, loss: Any) -> None:
+    """ValueError for what Keras makes nothing of, or for an object, which two fits would share."""
+    for what, given, known, such_as in (("optimizer", optimizer, OPTIMIZERS, "adam"), ("loss", loss, LOSSES, "mae")):
+        if given is None and what == "loss":
+            continue
+        if not isinstance(given, str):
+            raise ValueError(f"Train.{what} is a name of Keras', such as {such_as!r}. Received: {given!r:.100}.")
+        # What a task's file registers with Keras has its package before it.
+        if ">" not in given and not {given, given.lower()} & set(known):
+            close = get_close_matches(given, known, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Expected one of: {', '.join(known)}."
+            raise ValueError(f"Train.{what} is none of Keras' names: {given!r}. {hint}")
+
+
+def check_functions(**given: Any) -> None:
+    """ValueError for what is there already where each fit makes its own."""
+    for what, function in given.items():
+        if function is not None and not callable(function):
+            raise ValueError(
+                f"Train.{what} is a function, which each fit calls: expected lambda: [...] or a function's name "
+                f"without brackets. Received: {function!r:.100}."
+            )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tasks._features import Category, Feature, Image, Number, Text, as_tuple
+from tasks._keras_names import check_functions, check_names
 from tasks._metrics import Kind, Metric, check_own, directions
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class Train:
             raise ValueError(f"Train.patience must be at least 0. Received: {self.patience}.")
         if (self.keep_best or self.patience is not None) and self.fit_on == "train+eval":
             raise ValueError("patience and keep_best need rows held out to watch. Expected fit_on='train' with them.")
+        check_names(optimizer=self.optimizer, loss=self.loss)
+        check_functions(callbacks=self.callbacks, sample_weight=self.sample_weight)
 
 
 @dataclass(frozen=True)

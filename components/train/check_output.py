@@ -16,15 +16,25 @@ CLOSE = {"float16": 0.02, "bfloat16": 0.05}
 
 def check(task: Task, name: str, outputs: Any) -> None:
     """InputError if the outputs of a few rows are not those of a model of this label."""
-    _check_names(name, outputs, task.models[name].outputs)
-    main = tf.convert_to_tensor(outputs[task.models[name].outputs[0]] if isinstance(outputs, dict) else outputs)
-    units = _units(task)
-    if main.shape.rank != 2 or main.shape[1] != units:
-        one = main.shape.rank == 2
-        received = f"{main.shape[1]} units" if one and main.shape[1] != 1 else "1 unit" if one else "no row of units"
-        raise InputError(f"{_expected(task, name)} Received: {received}, of shape {_shape(main)}.")
-    if isinstance(task.label, Category) and (why := _no_probabilities(main, units)):
+    check_shapes(task, name, outputs)
+    main = tf.convert_to_tensor(_main(task, name, outputs))
+    if isinstance(task.label, Category) and (why := _no_probabilities(main, _units(task))):
         raise InputError(f"{_expected(task, name)} Received: {why}.")
+
+
+def check_shapes(task: Task, name: str, outputs: Any) -> None:
+    """The same of tensors that have no values yet."""
+    _check_names(name, outputs, task.models[name].outputs)
+    shape = tuple(_main(task, name, outputs).shape)
+    if len(shape) != 2 or shape[1] != _units(task):
+        one = len(shape) == 2
+        received = f"{shape[1]} units" if one and shape[1] != 1 else "1 unit" if one else "no row of units"
+        words = f"({', '.join(['rows', *map(str, shape[1:])])})"
+        raise InputError(f"{_expected(task, name)} Received: {received}, of shape {words}.")
+
+
+def _main(task: Task, name: str, outputs: Any) -> Any:
+    return outputs[task.models[name].outputs[0]] if isinstance(outputs, dict) else outputs
 
 
 def _check_names(name: str, outputs: Any, declared: tuple[str, ...]) -> None:
@@ -48,10 +58,6 @@ def _expected(task: Task, name: str) -> str:
         f"Model {name!r} does not answer with {kind} for the {len(label.values)} values of the label {label.name!r}. "
         f"Expected Dense({units}, activation={activation!r}) at the end."
     )
-
-
-def _shape(tensor: tf.Tensor) -> str:
-    return f"({', '.join(['rows', *map(str, tensor.shape[1:])])})"
 
 
 def _no_probabilities(main: tf.Tensor, units: int) -> str:

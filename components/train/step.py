@@ -132,13 +132,18 @@ def build(
     task: Task, model_name: str, hyperparameters: dict[str, Any], rows: shuffled_batches.Rows, transform_graph: str = ""
 ) -> keras.Model:
     """The model, called once on a few rows: so a subclassed one has its weights, and a wrong one is refused."""
+    model = make(task, model_name, hyperparameters, transform_graph)
+    some, *_ = rows.gather(tf.range(min(rows.count, check_output.ROWS)))
+    check_output.check(task, model_name, model(model_inputs(model, some)))
+    return model
+
+
+def make(task: Task, model_name: str, hyperparameters: dict[str, Any], transform_graph: str = "") -> keras.Model:
     model = task.models[model_name].make(transform_graph, **hyperparameters)
     if not isinstance(model, keras.Model):
         raise InputError(
             f"The function of the model {model_name!r} must return it. Expected a keras.Model. Received: {model!r}."
         )
-    some, *_ = rows.gather(tf.range(min(rows.count, check_output.ROWS)))
-    check_output.check(task, model_name, model(model_inputs(model, some)))
     return model
 
 

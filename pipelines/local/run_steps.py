@@ -16,12 +16,15 @@ from pipelines.compiled_graph import Graph, Step
 from pipelines.local import step_process
 from pipelines.local.cache import Cache, Entry, Lock
 from pipelines.local.cache_keys import Ingredients, changes, ingredients, modules
+from pipelines.local.early_check import EarlyCheck
 from pipelines.local.progress_display import Display
 from pipelines.local.run_record import Record
 from pipelines.local.step_values import EXECUTOR_OUTPUT, Outputs, Values
 from pipelines.local.warm_server import CLEAN, PRELOAD, WarmServer, kept_at
 
 TICK = 0.1
+# The step that is looked ahead to, and the one that says how it will be done.
+TRAINING, LOOKED_UP = "train", "resolve"
 
 
 class StepFailedError(Exception):
@@ -57,6 +60,7 @@ class Walk:
         self.server = server or WarmServer(record.log("warm"), preload, place)
         self.clean = WarmServer(record.log("warm"), CLEAN, place, clean=True)
         self.shared = server is not None
+        self.early: EarlyCheck | None = None
 
     def run(self, until: str = "") -> dict[str, Outputs]:
         """All steps' outputs, or those up to one. Whatever happens, no process of ours is left afterwards."""
@@ -70,6 +74,8 @@ class Walk:
             return self.values.outputs
         finally:
             self.display.clear()
+            if self.early:
+                self.early.stop()
             self.clean.stop()
             if not self.shared:
                 self.server.stop()
@@ -156,8 +162,10 @@ class Walk:
         process = step_process.Worker(job, lock, self.server if heavy else None)
         try:
             process.start()
+            self._look_ahead(step)
             while (outcome := process.outcome(TICK)) is False:
                 self.ask()
+                self._stop_if_in_vain(began)
                 self.display.tick("loading TensorFlow" if process.starting else words)
         finally:
             process.stop()
@@ -167,6 +175,22 @@ class Walk:
             self.record.step(step.name, status="failed", seconds=seconds, why=outcome.message)
             raise StepFailedError(step.name, outcome, log)
         return self._outputs(step, directory), seconds
+
+    def _look_ahead(self, step: Step) -> None:
+        """While the steps before training run, whether it can succeed."""
+        if step.name == TRAINING and self.early:
+            self.early.stop()
+        ahead = step.cached and TRAINING in {later.name for later in self.graph.downstream(step.name)} - {step.name}
+        if ahead and self.early is None and LOOKED_UP in self.values.outputs:
+            known, task = self.values.outputs[LOOKED_UP].parameters, self.values.arguments.get("task")
+            self.early = EarlyCheck(self.server, self.record, str(task), dict(known))
+
+    def _stop_if_in_vain(self, began: float) -> None:
+        if self.early and (failure := self.early.found()):
+            seconds = step_process.elapsed(began)
+            self.display.end(TRAINING, "failed", seconds)
+            self.record.step(TRAINING, status="failed", seconds=seconds, why=failure.message)
+            raise StepFailedError(TRAINING, failure, self.early.log)
 
     def _outputs(self, step: Step, directory: Path) -> Outputs:
         path = directory / EXECUTOR_OUTPUT

@@ -178,3 +178,29 @@ def test_a_model_that_is_built_already() -> None:
 
     with pytest.raises(ValueError, match=r"not what it returns\. Expected Model\(mlp, .* Received: <Sequential"):
         Model(keras.Sequential(), Train(epochs=1))
+
+
+class Sgd:
+    """Stands for an object of Keras', which a definition does not import."""
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"optimizer": Sgd()}, r"Train\.optimizer is a name of Keras', such as 'adam'\. Received: <.*Sgd object"),
+        ({"optimizer": "adamm"}, r"Train\.optimizer is none of Keras' names: 'adamm'\. Did you mean 'adam'\?"),
+        ({"optimizer": None}, r"Train\.optimizer is a name of Keras'"),
+        ({"loss": Sgd()}, r"Train\.loss is a name of Keras', such as 'mae'"),
+        ({"loss": "hubber"}, "Did you mean 'huber'"),
+        ({"callbacks": [Sgd()]}, r"Train\.callbacks is a function, which each fit calls: .* Received: \[<"),
+        ({"sample_weight": 2}, r"Train\.sample_weight is a function"),
+    ],
+)
+def test_a_fit_is_given_names_and_functions(given, said):
+    with pytest.raises(ValueError, match=said):
+        Train(epochs=1, **given)
+
+
+def test_names_are_taken_as_keras_takes_them():
+    Train(epochs=1, optimizer="Adam", loss="MeanSquaredError")
+    Train(epochs=1, optimizer="mine>Adam", loss="mine>Loss")
