@@ -26,7 +26,7 @@ LARGEST_BODY = 16 << 20
 READ_SECONDS, ANSWER_SECONDS = 20, 60
 # Requests in memory at a time; more wait their turn.
 AT_ONCE, THREADS = 32, 4
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.25
 ASK = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+))?:(predict|classify|regress)")
 TELL = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+))?(/metadata)?")
 
