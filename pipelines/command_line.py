@@ -143,6 +143,17 @@ def _run(commands: _Commands) -> None:
         help="how stderr tells how far it is: text (default), or json: an object a line, for programs",
     )  # fmt: skip
 
+    watch = commands.add(
+        "watch", "watch", "run again at each saved change of the task, transforms/ or the data; tell what changed",
+        "sluice watch auto_mpg --set train.epochs=50",
+    )  # fmt: skip
+    watch.add_argument("task", metavar="TASK")
+    watch.add_argument("--model", default="", help="one of the task's models; default: its first")
+    watch.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and shuffling; default: 0")
+    _data_and_settings(watch)
+    watch.add_argument("--push", action="store_true", help="push what clears the gate; default: nothing")
+    _runs_and_serving(watch)
+
     sweep = commands.add(
         "sweep", "sweep", "train and judge a model for each combination of settings; push none",
         "sluice sweep california_housing --grid model=mlp,wide_deep --grid train.learning_rate=0.001,0.01",
