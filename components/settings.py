@@ -51,6 +51,31 @@ def check_overrides(task: Task, model: str, overrides: Mapping[str, str]) -> tup
     return preprocess, train
 
 
+@dataclasses.dataclass(frozen=True)
+class Described:
+    """One setting as people ask about it; `of` is the function whose parameter it is."""
+
+    name: str
+    default: Any
+    expected: str
+    of: str = ""
+
+
+def described_preprocess(task: Task) -> list[Described]:
+    return _of(PREPROCESS, tasks.keyword_defaults(task.preprocess), "the preprocessing")
+
+
+def described_model(task: Task, model: str) -> list[Described]:
+    """The model's own settings, then those of its fit."""
+    train, builder = task.models[model].train, getattr(task.models[model].build, "__name__", model)
+    fit = [Described(TRAIN + name, getattr(train, name), field.expected) for name, field in _train_fields().items()]
+    return [*_of(MODEL, task.hyperparameters(model), f"a parameter of {builder}()"), *fit]
+
+
+def _of(prefix: str, defaults: Mapping[str, Any], of: str) -> list[Described]:
+    return [Described(prefix + name, default, _like(default).expected, of) for name, default in defaults.items()]
+
+
 def train_settings(task: Task, model: str, settings: Mapping[str, str]) -> tuple[Train, dict[str, Any]]:
     """How the model is fitted, and the keyword arguments of its builder, with the settings in place of the defaults."""
     fields = _train_fields()

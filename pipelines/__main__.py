@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 
-from pipelines import lazy_imports, printable
+from pipelines import completion, lazy_imports, printable
 from pipelines.command_line import parser
 
 # Commands that write temporary files, or have others do so.
@@ -22,7 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _main(arguments: list[str] | None) -> int:
     lazy_imports.install()
-    return obey(parser().parse_args(arguments))
+    words = parser()
+    completion.offer(words)
+    return obey(words.parse_args(arguments))
 
 
 def obey(given: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ exit status: 0 done and pushed, or nothing to do; 1 a step failed; 2 the command
 3 the gate rejected the model; 130 interrupted"""
 PREDICT = """sluice predict auto_mpg cars.csv > predictions.jsonl
   sluice predict auto_mpg 'day=*/cars.parquet' -o predictions.parquet
+  sluice predict auto_mpg cars.csv --id plate --with-inputs -o predictions.csv
   sluice predict fashion_mnist shirt.png shoes/*.png
   sluice predict imdb_padded reviews.txt
   echo 'A wonderful film' | sluice predict imdb_padded
@@ -78,7 +79,7 @@ class _Commands:
             name,
             help=about[0].lower() + about[1:],
             description=about[0].upper() + about[1:] + ".",
-            epilog=f"example:\n  {example}",
+            epilog=f"examples:\n  {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parser.set_defaults(module=module, **defaults)
@@ -96,15 +97,27 @@ def parser() -> argparse.ArgumentParser:
         prog="sluice", description=ABOUT, epilog=START, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = _Commands(root)
-    _json(commands.add("tasks", "tasks", "list every task, its models, sources and gate", "sluice tasks"))
+    listed = commands.add(
+        "tasks", "tasks", "list every task, its models, sources and gate, or tell all of one",
+        "sluice tasks\n  sluice tasks auto_mpg",
+    )  # fmt: skip
+    listed.add_argument("task", metavar="TASK", nargs="?", default="", help="tell its columns and every setting")
+    _json(listed)
     _own_tasks(commands)
     _run(commands)
     _looking_back(commands)
     _serving(commands)
-    doctor = commands.add("doctor", "doctor", "check this machine, or a Kubeflow, and say what to do", "sluice doctor")
+    doctor = commands.add(
+        "doctor", "doctor", "check this machine, or a Kubeflow, and say what to do",
+        "sluice doctor\n  sluice doctor --host https://kubeflow.example",
+    )  # fmt: skip
     _runs_and_serving(doctor)
     cluster.add_reaching(doctor)
-    _place(commands.add("stop", "stop", "end the processes kept loaded for the next command", "sluice stop"), "runs")
+    stop = commands.add(
+        "stop", "stop", "end the processes kept loaded for the next command",
+        "sluice stop\n  sluice stop --runs ~/runs",
+    )  # fmt: skip
+    _place(stop, "runs")
     cluster.add_commands(commands.add, _data_and_settings)
     return root
 
@@ -114,17 +127,25 @@ def _own_tasks(commands: _Commands) -> None:
         "new",
         "new",
         "write the file of a task for data of your own",
-        "sluice new penguins --data penguins.csv --label species",
+        "sluice new penguins --data penguins.csv --label species\n"
+        "  sluice new reviews --data 'days/*.jsonl' --label stars",
     )  # fmt: skip
     new.add_argument("task", metavar="TASK", help="the name of the task, which becomes its file's")
     new.add_argument("--data", required=True, metavar="SRC", help="a file or glob: CSV, JSON lines or Parquet")
     new.add_argument("--label", required=True, metavar="COLUMN", help="the column to learn, as the file calls it")
-    check = commands.add("check", "check", "try whether a task keeps what every task promises", "sluice check auto_mpg")
+    check = commands.add(
+        "check",
+        "check",
+        "try whether a task keeps what every task promises",
+        "sluice check auto_mpg\n  sluice check penguins --tasks ~/tasks",
+    )
     check.add_argument("task", metavar="TASK")
 
 
 def _run(commands: _Commands) -> None:
-    example = "sluice run auto_mpg --data real --set train.epochs=50"
+    example = (
+        "sluice run auto_mpg --data real --set train.epochs=50\n  sluice run auto_mpg --set model.units=32 --no-push"
+    )
     run = commands.add("run", "run", "run the pipeline of a task on this machine", example)
     run.add_argument("task", metavar="TASK")
     run.add_argument("--model", default="", help="one of the task's models; default: its first")
@@ -133,7 +154,11 @@ def _run(commands: _Commands) -> None:
     run.add_argument("--warm-start", action="store_true", help="begin with the serving model's weights, where they fit")
     run.add_argument("--no-cache", action="store_true", help="run every step, whatever is kept from earlier runs")
     run.add_argument("--dry-run", action="store_true", help="show which steps would run, and why; run none")
-    run.add_argument("--no-push", action="store_true", help="train and judge the model, but push nothing")
+    run.add_argument(
+        "--no-push",
+        action="store_true",
+        help="train and judge, but push nothing: for what is only to be tried; a later run without it pushes at once",
+    )
     run.add_argument("--keep", type=int, default=0, metavar="N", help="so many versions stay served; default: 0, all")
     run.add_argument("--force", default=None, metavar="REASON", help="push past the gate; the reason is kept")
     _runs_and_serving(run)
@@ -145,7 +170,7 @@ def _run(commands: _Commands) -> None:
 
     watch = commands.add(
         "watch", "watch", "run again at each saved change of the task, transforms/ or the data; tell what changed",
-        "sluice watch auto_mpg --set train.epochs=50",
+        "sluice watch auto_mpg --set train.epochs=50\n  sluice watch penguins --data penguins.csv --push",
     )  # fmt: skip
     watch.add_argument("task", metavar="TASK")
     watch.add_argument("--model", default="", help="one of the task's models; default: its first")
@@ -156,7 +181,8 @@ def _run(commands: _Commands) -> None:
 
     sweep = commands.add(
         "sweep", "sweep", "train and judge a model for each combination of settings; push none",
-        "sluice sweep california_housing --grid model=mlp,wide_deep --grid train.learning_rate=0.001,0.01",
+        "sluice sweep california_housing --grid model=mlp,wide_deep --grid train.learning_rate=0.001,0.01\n"
+        "  sluice sweep auto_mpg --data real --grid seed=0,1,2 --jobs 2",
     )  # fmt: skip
     sweep.add_argument("task", metavar="TASK")
     sweep.add_argument(
@@ -188,28 +214,39 @@ def _data_and_settings(command: argparse.ArgumentParser) -> None:
 
 
 def _looking_back(commands: _Commands) -> None:
-    runs = commands.add("runs", "history", "list the runs", "sluice runs auto_mpg", view="runs")
+    runs = commands.add("runs", "history", "list the runs", "sluice runs auto_mpg\n  sluice runs --html", view="runs")
     runs.add_argument("task", metavar="TASK", nargs="?", default="")
     runs.add_argument(
         "--html", action="store_true", help="rewrite the page of all runs, index.html, and say where it is"
     )
     show = commands.add(
-        "show", "history", "show a run's essentials, or a pushed version's", "sluice show auto_mpg-3", view="show"
+        "show",
+        "history",
+        "show a run's essentials, or a pushed version's",
+        "sluice show auto_mpg-3\n  sluice show serving/auto_mpg/2",
+        view="show",
     )
     show.add_argument("run", metavar="RUN", help="a run's name, or the directory of a version: serving/auto_mpg/3")
     reproduce = commands.add(
         "reproduce",
         "reproduce",
         "run a run again, without cache, and compare every number",
-        "sluice reproduce auto_mpg-3",
+        "sluice reproduce auto_mpg-3\n  sluice reproduce serving/auto_mpg/2",
     )
     reproduce.add_argument("run", metavar="RUN", help="as for show; what is pushed goes into the new run's directory")
     compare = commands.add(
-        "compare", "history", "compare runs side by side", "sluice compare auto_mpg-3 auto_mpg-4", view="compare"
+        "compare",
+        "history",
+        "compare runs side by side, all their settings and metrics",
+        "sluice compare auto_mpg-3 auto_mpg-4\n  sluice compare auto_mpg-3 auto_mpg-4 auto_mpg-7 --json",
+        view="compare",
     )
     compare.add_argument("compared", metavar="RUN", nargs="+")
     clean = commands.add(
-        "clean", "clean", "remove older runs, and what no run that stays needs", "sluice clean auto_mpg --keep 20"
+        "clean",
+        "clean",
+        "remove older runs, and what no run that stays needs",
+        "sluice clean auto_mpg --keep 20\n  sluice clean --keep 5 --dry-run",
     )
     clean.add_argument("task", metavar="TASK", nargs="?", default="", help="default: every task's")
     clean.add_argument("--keep", type=int, required=True, metavar="N", help="so many runs of each task stay")
@@ -231,8 +268,10 @@ def _serving(commands: _Commands) -> None:
         "-o",
         "--output",
         metavar="FILE",
-        help="write to FILE.jsonl or FILE.parquet instead of stdout; whole or not at all",
+        help="write to FILE.jsonl, .csv or .parquet instead of stdout; whole or not at all",
     )
+    predict.add_argument("--id", default="", metavar="COLUMN", help="repeat this column of the file before each answer")
+    predict.add_argument("--with-inputs", action="store_true", help="repeat what was asked before each answer")
     predict.add_argument("--version", type=int, default=None, metavar="N", help="default: the newest")
     serve = commands.add(
         "serve", "serve", "answer over HTTP on this machine, as TF Serving would, with a page to try the model", SERVE
@@ -258,7 +297,11 @@ def _serving(commands: _Commands) -> None:
         "--unpinned", action="store_true", help="for --kserve: whichever version is the newest when a pod starts"
     )
     versions = commands.add(
-        "versions", "versions", "list the versions of a task's model", "sluice versions auto_mpg", action="versions"
+        "versions",
+        "versions",
+        "list the versions of a task's model",
+        "sluice versions auto_mpg\n  sluice versions auto_mpg --json",
+        action="versions",
     )
     versions.add_argument("task", metavar="TASK")
     _json(versions)
@@ -266,13 +309,17 @@ def _serving(commands: _Commands) -> None:
         "rollback",
         "versions",
         "make an older version the newest again",
-        "sluice rollback auto_mpg 2",
+        "sluice rollback auto_mpg 2\n  sluice rollback auto_mpg 2 --serving gs://bucket/serving",
         action="rollback",
     )
     rollback.add_argument("task", metavar="TASK")
     rollback.add_argument("version", metavar="VERSION", type=int)
     release = commands.add(
-        "release", "versions", "let retraining push again after a rollback", "sluice release auto_mpg", action="release"
+        "release",
+        "versions",
+        "let retraining push again after a rollback",
+        "sluice release auto_mpg\n  sluice release auto_mpg --serving gs://bucket/serving",
+        action="release",
     )
     release.add_argument("task", metavar="TASK")
     for command in (predict, serve, config, versions, rollback, release):

@@ -32,10 +32,13 @@ def several(given: Sequence[str], names: Sequence[str]) -> bool:
     return len(given) > 1 or bool(set("*?[") & set(given[0])) or any(map(_picture, names))
 
 
-def batches(task: Task, names: Sequence[str]) -> Iterator[Batch]:
-    """The raw rows of all files, one after the other."""
+def batches(task: Task, names: Sequence[str], further: Sequence[str] = ()) -> Iterator[Batch]:
+    """The raw rows of all files, one after the other, with further columns that are no features."""
     absent = [feature.name for feature in task.features if feature.when_missing != "reject"]
     needed, optional = asked(task.features, absent)
+    needed += [name for name in further if name not in needed]
+    if further and (plain := next((name for name in names if _picture(name) or name.endswith(".txt")), "")):
+        raise InputError(f"{plain} has no columns, so none of its rows has a {further[0]!r}. Expected a table.")
     pictures: list[str] = []
     for name in names:
         if _picture(name):

@@ -15,15 +15,16 @@ import pyarrow as pa
 
 import tasks
 from components.predict import input_files, write_answers
-from components.predict.write_answers import JsonLines, Parquet, Part
+from components.predict.write_answers import Csv, JsonLines, Parquet, Part
 from components.reading import Batch, Pictures
 from components.reading.check_rows import check
 from components.serving import versions
 from components.serving.pushed_model import RawModel
 from components.storage import atomic_files
-from tasks import InputError, Task
+from tasks import Image, InputError, Task
 
-WRITERS: dict[str, type[JsonLines | Parquet]] = {
+WRITERS: dict[str, type[JsonLines | Parquet | Csv]] = {
+    ".csv": Csv,
     ".jsonl": JsonLines,
     ".ndjson": JsonLines,
     ".json": JsonLines,
@@ -35,14 +36,26 @@ SECONDS = 2.0
 
 
 def run(
-    *, task: str, given: Sequence[str], serving: str, version: int | None, output: Path | None, stdout: BinaryIO
+    *,
+    task: str,
+    given: Sequence[str],
+    serving: str,
+    version: int | None,
+    output: Path | None,
+    stdout: BinaryIO,
+    key: str = "",
+    with_inputs: bool = False,
 ) -> tuple[int, int]:
-    """Answer every row; gives the number of rows, and of those that could not be answered."""
+    """Answer every row; gives the number of rows, and of those that could not be answered.
+
+    Before its answer each row has the column `key` of its file, and with inputs what was asked.
+    """
     definition = tasks.get(task)
     names = input_files.named(definition, given)
     if output is not None:
         check_output(output, names)
-    batches = input_files.batches(definition, names)
+    told = told_columns(definition, key, with_inputs)
+    batches = input_files.batches(definition, names, [key] if key else [])
     with versions.fetched(versions.numbered(serving, task, version)) as path:
         first = list(next_of(batches))  # what cannot be read is told before TensorFlow is loaded
         if not first and output is None:
@@ -52,7 +65,7 @@ def run(
         with writer(output, stdout) as out:
             progress = Progress(sys.stderr)
             for batch in chain(first or [nothing(definition)], batches):
-                part = answered(definition, model, batch, several)
+                part = answered(definition, model, batch, several, told)
                 out.write(part)
                 progress.add(len(part.order), len(part.errors))
         progress.end()
@@ -72,7 +85,16 @@ def nothing(task: Task) -> Batch:
     return Batch(columns=columns, numbers=np.empty(0, np.int64), source="")
 
 
-def answered(task: Task, model: RawModel, batch: Batch, several: bool) -> Part:
+def told_columns(task: Task, key: str, with_inputs: bool) -> list[str]:
+    """What stands before each answer; InputError where an answer has a field of that name."""
+    inputs = [f.name for f in task.features if not isinstance(f, Image)] if with_inputs else []
+    told = list(dict.fromkeys([*([key] if key else []), *inputs]))
+    if taken := {"class", "error", "file", "prediction", "probabilities"}.intersection(told):
+        raise InputError(f"The column {taken.pop()!r} has the name of a part of the answer. Rename it in the file.")
+    return told
+
+
+def answered(task: Task, model: RawModel, batch: Batch, several: bool, told: Sequence[str] = ()) -> Part:
     """The answers to a batch and, each in its place, the errors."""
     rows = check(task.features, None, batch)
     columns = write_answers.named(task, model(rows))
@@ -90,8 +112,18 @@ def answered(task: Task, model: RawModel, batch: Batch, several: bool) -> Part:
         columns=columns,
         errors=[f"{row.position}: {row.sentence}" for row in rejected],
         order=order,
-        files=_files(batch, everything[order]) if several else None,
+        told=_told(batch, everything[order], several, told),
     )
+
+
+def _told(batch: Batch, numbers: np.ndarray, several: bool, names: Sequence[str]) -> dict[str, pa.Array]:
+    """In the rows' order; null for a line that is no row."""
+    at = np.searchsorted(batch.numbers, numbers)
+    known = np.append(batch.numbers, -1)[at] == numbers
+    places = pa.array(at, pa.int64(), mask=~known)
+    absent = pa.nulls(len(batch), pa.string())
+    columns = {name: batch.columns.get(name, absent).take(places) for name in names}
+    return ({"file": _files(batch, numbers)} if several else {}) | columns
 
 
 def _files(batch: Batch, numbers: np.ndarray) -> pa.Array:
@@ -103,7 +135,9 @@ def _files(batch: Batch, numbers: np.ndarray) -> pa.Array:
 def check_output(output: Path, names: Sequence[str]) -> None:
     """InputError, before anything is asked, if the answers cannot be meant to go there."""
     if output.suffix.lower() not in WRITERS:
-        raise InputError(f"The output is a file of JSON lines or Parquet: *{', *'.join(WRITERS)}. Received: {output}.")
+        raise InputError(
+            f"The output is a file of JSON lines, CSV or Parquet: *{', *'.join(WRITERS)}. Received: {output}."
+        )
     if ":/" in str(output):
         raise InputError(f"The output must be a file on this machine. Received: {output}.")
     if not output.parent.is_dir():
@@ -115,10 +149,10 @@ def check_output(output: Path, names: Sequence[str]) -> None:
 
 
 @contextmanager
-def writer(output: Path | None, stdout: BinaryIO) -> Iterator[JsonLines | Parquet]:
+def writer(output: Path | None, stdout: BinaryIO) -> Iterator[JsonLines | Parquet | Csv]:
     """Where answers go; a file appears, or is replaced, when the last one is written."""
     if output is None:
-        out: JsonLines | Parquet = JsonLines(stdout)
+        out: JsonLines | Parquet | Csv = JsonLines(stdout)
         yield out
         out.close()
         return

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from components.serving.class_order import means_the_same
@@ -28,12 +29,15 @@ GROUP = 65_536
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Answers and errors of some rows: `order` takes the answers, and behind them the errors, to the rows' order."""
+    """Answers and errors of some rows: `order` takes the answers, and behind them the errors, to the rows' order.
+
+    `told` is what stands before each answer, in the rows' order already: its file, its id, what was asked.
+    """
 
     columns: Columns
     errors: Sequence[str]
     order: np.ndarray
-    files: pa.Array | None
+    told: Mapping[str, pa.Array] = field(default_factory=dict)
 
 
 def named(task: Task, outputs: Mapping[str, np.ndarray]) -> Columns:
@@ -113,7 +117,7 @@ def flat(columns: Columns) -> dict[str, pa.Array]:
 def table(part: Part) -> pa.Table:
     """Answers and errors in the rows' order; a bad row has nothing but its `error`."""
     nothing, order = pa.nulls(len(part.errors)), pa.array(part.order)
-    columns = {"file": part.files} if part.files is not None else {}
+    columns = {name: _told(values) for name, values in part.told.items()}
     for name, values in flat(part.columns).items():
         columns[name] = pa.concat_arrays([values, nothing.cast(values.type)]).take(order)
     fine = pa.nulls(len(part.order) - len(part.errors), pa.string())
@@ -131,8 +135,8 @@ class JsonLines:
         lines = pa.array([f'"error": {_quoted(error)}' for error in part.errors], pa.string())
         lines = pa.concat_arrays([_objects(part.columns), lines]).take(pa.array(part.order))
         pieces = ["{", lines, "}\n"]
-        if part.files is not None:
-            pieces[1:1] = ['"file": ', _each(part.files, _quoted), ", "]
+        for name, values in part.told.items():
+            pieces[-2:-2] = [f"{_quoted(name)}: ", _asked(values), ", "]
         whole = pc.binary_join_element_wise(*pieces, "")
         if len(whole):
             # The text of all rows stands in one buffer already.
@@ -164,14 +168,53 @@ def _written(values: pa.Array) -> pa.Array:
     return _each(values, _quoted)
 
 
+def _told(values: pa.Array) -> pa.Array:
+    """Numbers as they are, all else as text."""
+    if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
+        return values
+    return pa.array([None if value is None else _text(value) for value in values.to_pylist()], pa.string())
+
+
+def _asked(values: pa.Array) -> pa.Array:
+    told = _told(values)
+    if pa.types.is_string(told.type):
+        return pc.fill_null(_each(told, _quoted), "null")
+    return pc.fill_null(pc.if_else(pc.is_finite(told.cast(pa.float64())), told.cast(pa.string()), "null"), "null")
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
 def _each(values: pa.Array, write: Callable[[str], str]) -> pa.Array:
     coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    return pa.array([write(value) for value in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
+    written = [None if value is None else write(value) for value in coded.dictionary.to_pylist()]
+    return pa.array(written, pa.string()).take(coded.indices)
 
 
 def _quoted(text: str) -> str:
     # A file's name may be no valid UTF-8.
     return json.dumps(text.encode("utf-8", errors="replace").decode(), ensure_ascii=False)
+
+
+class Csv:
+    """One table with a head; what a row does not have is an empty field."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._writer: csv.CSVWriter | None = None
+        self._schema: pa.Schema | None = None
+
+    def write(self, part: Part) -> None:
+        some = table(part)
+        plain = pa.table({name: _plain(some[name]) for name in some.column_names})
+        self._schema = self._schema or plain.schema
+        self._writer = self._writer or csv.CSVWriter(self._file, self._schema)
+        self._writer.write_table(_alike(plain, self._schema))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
 
 
 class Parquet:
@@ -189,7 +232,8 @@ class Parquet:
 
     def _flush(self) -> None:
         if self._held:
-            held = pa.concat_tables(self._held).unify_dictionaries()
+            first = self._held[0].schema if self._writer is None else self._writer.schema
+            held = pa.concat_tables([_alike(part, first) for part in self._held]).unify_dictionaries()
             self._writer = self._writer or pq.ParquetWriter(self._file, held.schema)
             self._writer.write_table(held)
             self._held = []
@@ -198,3 +242,18 @@ class Parquet:
         self._flush()
         if self._writer is not None:
             self._writer.close()
+
+
+def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return values.cast(pa.string()) if pa.types.is_dictionary(values.type) else values
+
+
+def _alike(part: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A later part with the first one's kinds of columns: what was told may be a number here and a text there."""
+    try:
+        return part if part.schema.equals(schema) else part.cast(schema)
+    except pa.ArrowInvalid as error:
+        raise InputError(
+            f"A column of the input is of one kind in some rows and of another in others: {error}. "
+            "Write the answers as JSON lines, where each row has its own."
+        ) from error

@@ -35,6 +35,7 @@ def main(given: argparse.Namespace) -> int:
         rows, bad = predict.run(
             task=given.task, given=asked, serving=str(given.serving_dir), version=given.version,
             output=local_path(given.output) if given.output else None, stdout=sys.stdout.buffer,
+            key=given.id, with_inputs=given.with_inputs,
         )  # fmt: skip
     if bad:
         counted = f"{bad:,} of {rows:,} rows" if rows > 1 else "The one row"

@@ -8,10 +8,15 @@ import sys
 from typing import Any
 
 import tasks
-from tasks import Bar, InputError, Task
+from pipelines.commands import described_task
+from tasks import InputError, Task
 
 
 def main(given: argparse.Namespace) -> int:
+    if given.task:
+        told = described_task.described(given.task, tasks.get(given.task))
+        print(json.dumps(told, indent=1) if given.json else described_task.text(told))
+        return 0
     described, broken = [], []
     for name in tasks.names():
         try:
@@ -30,15 +35,8 @@ def _described(name: str, task: Task) -> dict[str, Any]:
         "about": task.about,
         "models": list(task.models),
         "sources": ["sample", *(["real"] if task.real else []), "your own files"],
-        "gate": [_bar(bar, task.directions[bar.metric]) for bar in task.gate],
+        "gate": described_task.gate(task),
     }
-
-
-def _bar(bar: Bar, higher_is_better: bool) -> str:
-    side = "at least" if higher_is_better else "at most"
-    margin = f" by more than {bar.tolerance:g}" if bar.tolerance else ""
-    each = f", for each {' and '.join(bar.slices)} too" if bar.slices else ""
-    return f"{bar.metric} {side} {bar.bar:g}, and no worse than the served model{margin}{each}"
 
 
 def _text(task: dict[str, Any]) -> str:

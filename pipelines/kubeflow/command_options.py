@@ -11,7 +11,7 @@ Add = Callable[..., argparse.ArgumentParser]
 
 
 def add_commands(add: Add, data_and_settings: Callable[[argparse.ArgumentParser], None]) -> None:
-    example = "sluice compile -o pipeline.yaml --image repo/sluice:1.0"
+    example = "sluice compile\n  sluice compile -o pipeline.yaml --image repo/sluice:1.0"
     compile_ = add("compile", "compile", "write the Kubeflow pipeline, and say what a backend would not do", example)
     compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: %(default)s")
     compile_.add_argument(
@@ -20,7 +20,10 @@ def add_commands(add: Add, data_and_settings: Callable[[argparse.ArgumentParser]
     compile_.add_argument("--namespace", metavar="NAME", help="of the objects; default: where they are applied")
     _placing(compile_, backend="2.14")
 
-    example = "sluice submit fashion_mnist --model cnn --host https://kubeflow.example/pipeline --gpus 1 --wait"
+    example = (
+        "sluice submit fashion_mnist --model cnn --host https://kubeflow.example/pipeline --gpus 1 --wait\n"
+        "  sluice submit auto_mpg --host http://localhost:8888 --destination gs://bucket/serving"
+    )
     submit = add("submit", "submit", "run the pipeline of a task on Kubeflow", example)
     _run(submit, data_and_settings)
     submit.add_argument("--wait", action="store_true", help="follow the run to its end; exit as a local run would")
@@ -28,17 +31,25 @@ def add_commands(add: Add, data_and_settings: Callable[[argparse.ArgumentParser]
         "--every", type=float, default=5.0, metavar="SECONDS", help="ask so often, at least 0.1; default: 5"
     )
 
-    example = 'sluice schedule auto_mpg --cron "0 3 * * *" --timezone Europe/Berlin --host https://kubeflow.example'
+    example = (
+        'sluice schedule auto_mpg --cron "0 3 * * *" --timezone Europe/Berlin --host https://kubeflow.example\n'
+        '  sluice schedule auto_mpg --cron "0 3 * * *" --local'
+    )
     schedule = add("schedule", "schedule", "run a task on Kubeflow again and again", example, action="schedule")
     _run(schedule, data_and_settings)
     _times(schedule)
 
-    example = "sluice schedules --host https://kubeflow.example"
+    example = (
+        "sluice schedules --host https://kubeflow.example\n  sluice schedules --host https://kubeflow.example --json"
+    )
     schedules = add("schedules", "schedule", "list the schedules on Kubeflow", example, action="schedules")
-    example = "sluice unschedule auto_mpg --host https://kubeflow.example"
+    example = "sluice unschedule auto_mpg --host https://kubeflow.example\n  sluice unschedule nightly --host http://localhost:8888"
     unschedule = add("unschedule", "schedule", "remove a schedule from Kubeflow", example, action="unschedule")
     unschedule.add_argument("name", metavar="NAME")
-    example = "sluice logs 0f3c6e1a-52a4-4b8e-9d5f-2f1f0a6f7c11 ingest --host https://kubeflow.example/pipeline"
+    example = (
+        "sluice logs 0f3c6e1a-52a4-4b8e-9d5f-2f1f0a6f7c11 ingest --host https://kubeflow.example/pipeline\n"
+        "  sluice logs auto-mpg-x7k2p train --host http://localhost:8888"
+    )
     logs = add("logs", "logs", "print the log of a step of a run on Kubeflow", example)
     logs.add_argument("run", metavar="RUN", help="its id, as submit tells it, or its name")
     logs.add_argument("step", metavar="STEP")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -13,12 +16,11 @@ import pytest
 from repository import ROOT
 
 import tasks
+from pipelines.command_line import parser
 from pipelines.local import run_record
 
-WORDS = (
-    "tasks", "run", "runs", "show", "compare", "predict", "versions", "rollback", "release", "reproduce", "doctor",
-    "compile", "submit", "schedule", "schedules", "unschedule",
-)  # fmt: skip
+(COMMANDS,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+WORDS = tuple(COMMANDS.choices)
 
 
 def sluice(home: Path, *words: str, status: int = 0, given: str = "", python: tuple[str, ...] = ()) -> tuple[str, str]:
@@ -55,9 +57,13 @@ def test_help_and_tasks_are_quick_and_without_tensorflow(tmp_path: Path, words: 
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_every_command_has_help_with_an_example(tmp_path: Path, word: str) -> None:
+def test_every_command_has_help_with_two_examples_that_can_be_typed(tmp_path: Path, word: str) -> None:
     out, _ = sluice(tmp_path, word, "--help")
-    assert f"example:\n  sluice {word}" in out
+    examples = out.partition("examples:\n")[2]
+    assert examples.count(f"  sluice {word}") >= 2
+    for line in examples.splitlines():
+        if line.startswith(f"  sluice {word}"):
+            parser().parse_args(shlex.split(re.split(r" [>|] ", line)[0])[1:])
 
 
 def test_tasks_are_listed_with_models_and_gate(tmp_path: Path) -> None:
@@ -239,3 +245,41 @@ def test_a_feature_that_gives_the_label_away_stops_the_run(tmp_path: Path) -> No
     assert "The label mpg is given away by displacement" in said
     assert (tmp_path / "runs" / "auto_mpg-1" / "report.html").is_file()
     assert not (tmp_path / "serving").exists()
+
+
+def test_a_task_is_told_with_every_setting(tmp_path: Path) -> None:
+    told = json.loads(sluice(tmp_path, "tasks", "auto_mpg", "--json")[0])
+    assert told["features"][6] == {
+        "name": "origin", "kind": "category", "values": "1=USA, 2=Europe, 3=Japan", "missing": "", "about": "",
+    }  # fmt: skip
+    settings = {one["name"]: (one["default"], one["expected"]) for one in told["models"]["mlp"]}
+    assert settings["model.units"] == ("64", "an integer")
+    assert settings["train.learning_rate"] == ("0.001", "a number or none")
+    assert all(one["meaning"] for one in told["models"]["mlp"])
+    assert "pr_auc" not in told["metrics"]
+    text, _ = sluice(tmp_path, "tasks", "auto_mpg")
+    assert "mpg (the label)" in text
+    assert "train.patience" in text
+    assert "Did you mean 'auto_mpg'?" in sluice(tmp_path, "tasks", "auto_mgp", status=2)[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("sluice ver", {"versions "}),
+        ("sluice run auto", {"auto_mpg "}),
+        ("sluice run california_housing --model wide_deep_a", {"wide_deep_aux "}),
+        ("sluice run auto_mpg --set model.", {"model.layers=", "model.units="}),
+        ("sluice show auto_mpg-", {"auto_mpg-1 "}),
+    ],
+)
+def test_the_shell_offers_what_may_come_next(tmp_path: Path, line: str, offered: set[str]) -> None:
+    run_record.Record.new(tmp_path / "runs", "auto_mpg", {"model": "mlp", "data": "sample"}).close("done")
+    answers = tmp_path / "answers"
+    env = {
+        **os.environ, "PYTHONPATH": str(ROOT), "SLUICE_HOME": str(tmp_path), "_ARGCOMPLETE": "1", "COMP_LINE": line,
+        "COMP_POINT": str(len(line)), "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_STDOUT_FILENAME": str(answers),
+        "_ARGCOMPLETE_SHELL": "bash",
+    }  # fmt: skip
+    subprocess.run([sys.executable, "-m", "pipelines"], cwd=tmp_path, env=env, check=True, timeout=120)
+    assert {word.replace("\\", "") for word in answers.read_text().split("\n")} == offered

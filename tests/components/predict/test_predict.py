@@ -68,13 +68,13 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ask(
-    serving: Path, task: str, *given: Path | str, version: int | None = None, output: Path | None = None
+    serving: Path, task: str, *given: Path | str, version: int | None = None, output: Path | None = None, **told: Any
 ) -> list[dict[str, Any]]:
     """The answers as they were printed; the numbers that `run` gives are checked against them."""
     stdout = io.BytesIO()
     names = [str(path) for path in given]
     counts = predict.run(
-        task=task, given=names, serving=str(serving), version=version, output=output, stdout=stdout
+        task=task, given=names, serving=str(serving), version=version, output=output, stdout=stdout, **told
     )  # fmt: skip
     lines = [json.loads(line) for line in stdout.getvalue().splitlines()]
     if output is None:
@@ -263,7 +263,7 @@ def test_wrong_input_is_told(serving: Path, tmp_path: Path, task: str, name: str
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("out.xlsx", r"Expected|The output is a file of JSON lines or Parquet: \*\.jsonl"),
+        ("out.xlsx", r"The output is a file of JSON lines, CSV or Parquet: \*\.csv, \*\.jsonl"),
         ("none/out.jsonl", "There is no directory"),
         ("folder.jsonl", "is no plain file"),
         ("cars.json", "is among the files to read"),
@@ -346,3 +346,69 @@ def test_the_command_does_without_keras_and_pandas(serving: Path, tmp_path: Path
         "sluice: 3 of 5 rows could not be answered; each says why in its own line.",
         "1 True False False",
     ]
+
+
+def test_what_was_asked_stands_before_each_answer(serving: Path, tmp_path: Path) -> None:
+    head, *lines = CARS.splitlines()
+    cars = written(
+        tmp_path / "cars.csv",
+        "\n".join([f"plate,{head}", *(line and f"00{at},{line}" for at, line in enumerate(lines))]),
+    )
+    told = ask(serving, "auto_mpg", cars, key="plate", with_inputs=True)
+    assert [list(line)[:3] for line in told] == [["plate", "cylinders", "displacement"]] * 5
+    assert [line["plate"] for line in told] == ["000", "001", "003", None, "005"]  # the fourth is no row
+    assert [line["horsepower"] for line in told] == ["130", "much", "", None, "-1"]  # as they stand in the file
+    assert [line.get("prediction") for line in told] == [3.5, None, 2.0, None, None]
+    assert [{"plate": line["plate"]} for line in ask(serving, "auto_mpg", cars, key="plate")] == [
+        {"plate": line["plate"]} for line in told
+    ]
+
+
+def test_numbers_of_a_parquet_file_stay_numbers(serving: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(io.StringIO("\n".join(CARS.splitlines()[:2]))).assign(plate=[17], weight=[2048.5])
+    frame.to_parquet(tmp_path / "cars.parquet")
+    (line,) = ask(serving, "auto_mpg", tmp_path / "cars.parquet", key="plate", with_inputs=True)
+    assert (line["plate"], line["weight"], line["origin"]) == (17, 2048.5, 1)
+    ask(serving, "auto_mpg", tmp_path / "cars.parquet", key="plate", output=tmp_path / "out.parquet")
+    assert pd.read_parquet(tmp_path / "out.parquet")["plate"].tolist() == [17]
+
+
+def test_answers_as_csv(serving: Path, tmp_path: Path) -> None:
+    cars = written(tmp_path / "cars.csv", CARS)
+    ask(serving, "auto_mpg", cars, output=tmp_path / "out.csv", with_inputs=True)
+    found = pd.read_csv(tmp_path / "out.csv")
+    assert [*found.columns] == [*NAMES.split(","), "prediction", "error"]
+    assert found["prediction"].fillna(0).tolist() == [3.5, 0, 2.0, 0, 0]
+    assert found["error"].notna().tolist() == [False, True, False, True, True]
+    reviews = written(tmp_path / "reviews.jsonl", '{"text": "a, \\"b\\""}\n{"text": "four"}\n')
+    ask(serving, "imdb_padded", reviews, output=tmp_path / "said.csv", with_inputs=True)
+    said = pd.read_csv(tmp_path / "said.csv")
+    assert said["text"].tolist() == ['a, "b"', "four"]
+    assert "probabilities.positive" in said.columns
+
+
+def test_a_column_of_two_kinds_is_told(serving: Path, tmp_path: Path) -> None:
+    lines = [
+        {**dict.fromkeys(NAMES.split(","), 4), "origin": 1, "plate": 1},
+        {**dict.fromkeys(NAMES.split(","), 4), "origin": 1, "plate": "b"},
+    ]
+    for name, line in zip("ab", lines, strict=True):
+        written(tmp_path / f"{name}.jsonl", json.dumps(line))
+    with pytest.raises(InputError, match=r"of one kind in some rows and of another in others.*JSON lines"):
+        ask(serving, "auto_mpg", tmp_path / "[ab].jsonl", key="plate", output=tmp_path / "out.csv")
+    assert [line["plate"] for line in ask(serving, "auto_mpg", tmp_path / "[ab].jsonl", key="plate")] == [1, "b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "key", "sentence"),
+    [
+        ("cars.csv", CARS, "plate", "has no column 'plate', and it is needed"),
+        ("cars.csv", CARS, "error", "The column 'error' has the name of a part of the answer"),
+        ("reviews.txt", "good", "plate", "has no columns, so none of its rows has a 'plate'"),
+    ],
+)  # fmt: skip
+def test_an_id_that_cannot_be(serving: Path, tmp_path: Path, name: str, content: str, key: str, sentence: str) -> None:
+    task = "auto_mpg" if name == "cars.csv" else "imdb_padded"
+    with pytest.raises(InputError) as caught:
+        ask(serving, task, written(tmp_path / name, content), key=key)
+    assert sentence in str(caught.value)
