@@ -43,7 +43,7 @@ def case(seed: int, place: Path) -> str:
 
 
 def started(place: Path) -> subprocess.Popen[bytes]:
-    command = [watch.PYTHON, "-m", "pipelines", "run", "auto_mpg", "--set", "train.epochs=6"]
+    command = [watch.PYTHON, "-m", "pipelines", "run", "auto_mpg"]
     command += ["--runs", str(place / "runs"), "--serving", str(place / "serving")]
     with (place / "said").open("ab") as said:
         return subprocess.Popen(

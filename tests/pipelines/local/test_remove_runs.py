@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -13,8 +14,8 @@ import pytest
 from repository import ROOT, SUPPORT
 
 from pipelines.command_line import parser
-from pipelines.commands import clean
-from pipelines.local import cache, remove_runs, run_record
+from pipelines.commands import clean, history
+from pipelines.local import cache, remove_runs, run_record, step_process
 from tasks import InputError
 
 
@@ -85,6 +86,31 @@ def test_nothing_is_removed_while_a_run_goes_on(tmp_path: Path) -> None:
             pass  # runs do not hinder each other
         with pytest.raises(InputError, match="A run is going on"):
             sluice_clean(tmp_path, "--keep", "1")
+
+
+def test_the_runs_that_go_on_are_named(tmp_path: Path) -> None:
+    records = [run_record.Record.new(tmp_path, "boats", {}) for _ in range(2)]
+    with remove_runs.in_use(tmp_path):
+        with pytest.raises(InputError, match=r"^boats-1 and boats-2 are going on\. Clean when they have ended\.$"):
+            sluice_clean(tmp_path, "--keep", "1")
+        records[0].close("done")
+        with pytest.raises(InputError, match=r"^boats-2 is going on\. Clean when it has ended\.$"):
+            sluice_clean(tmp_path, "--keep", "1")
+    records[1].close("done")
+
+
+def test_a_run_shows_no_files_that_are_gone(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    artifacts = {"train/model": str(tmp_path / "model"), "ingest/examples": str(tmp_path / "gone")}
+    shown = history.there({"run": "a-1", "artifacts": artifacts, "report": str(tmp_path / "report.html")})
+    assert shown == {"run": "a-1", "artifacts": {"train/model": str(tmp_path / "model")}, "report": ""}
+    assert history.there({"run": "a-1"}) == {"run": "a-1"}
+
+
+def test_the_place_that_is_full_is_named(tmp_path: Path) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device", "/elsewhere/tmp/half")
+    assert step_process.full_place(error, tmp_path) == Path("/elsewhere/tmp")
+    assert step_process.full_place(OSError(errno.ENOSPC, "No space left on device"), tmp_path) == tmp_path
 
 
 def test_what_a_killed_cleaning_left_goes_with_the_next(tmp_path: Path) -> None:
