@@ -118,18 +118,54 @@ class Text:
 
 @dataclass(frozen=True)
 class Image:
-    """Grey pixels: `height * width` raw bytes, or a PNG file's bytes."""
+    """A picture. `Image("photo", 96, 96, channels=3)` takes files of any size, which the preprocessing resizes.
+
+    `Image("image", (28, 28))` is the strict kind: grey pixels of exactly this size, as raw bytes or a PNG file.
+    """
 
     name: str
     shape: tuple[int, int]
     _: KW_ONLY
+    channels: int = 1
+    exact: bool = True
     when_missing: WhenMissing = "reject"
     drift: float = 0.25
     about: str = ""
     column: str = ""
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        name: str,
+        height: int | tuple[int, int],
+        width: int | None = None,
+        *,
+        channels: int = 1,
+        when_missing: WhenMissing = "reject",
+        drift: float = 0.25,
+        about: str = "",
+        column: str = "",
+    ) -> None:
+        shape = height if isinstance(height, tuple) else (height, width)
+        values = {"name": name, "shape": shape, "channels": channels, "exact": isinstance(height, tuple)}
+        values |= {"when_missing": when_missing, "drift": drift, "about": about, "column": column}
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
         _check_common(self)
+        if len(shape) != 2 or not all(isinstance(size, int) and size > 0 for size in shape) or channels not in (1, 3):
+            raise ValueError(
+                f"Image {name!r} needs a height and a width in pixels, and 1 or 3 channels. Expected, for example, "
+                f"Image({name!r}, 96, 96, channels=3). Received: {height!r}, {width!r} and channels={channels!r}."
+            )
+        if self.exact and channels == 3:
+            raise ValueError(
+                f"Image {name!r} of exactly {shape[0]} by {shape[1]} pixels is grey. Expected colour pictures of any "
+                f"size, Image({name!r}, {shape[0]}, {shape[1]}, channels=3). Received: channels=3 and {shape!r}."
+            )
+
+    @property
+    def size(self) -> int:
+        """The number of bytes of raw pixels."""
+        return self.shape[0] * self.shape[1] * self.channels
 
 
 Feature = Number | Category | Text | Image

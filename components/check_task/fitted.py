@@ -96,7 +96,7 @@ def report_can_tell_what_was_seen(fitted: Fitted) -> None:
 def model_answers(fitted: Fitted, name: str) -> None:
     model = fitted.task.models[name].make(fitted.graph)
     inputs = fitted.inputs(model)
-    outputs, again = model(inputs), model(inputs)
+    outputs, again = model(inputs, training=False), model(inputs, training=False)
     check_output.check(fitted.task, name, outputs)
     for one, other in zip(keras.tree.flatten(outputs), keras.tree.flatten(again), strict=True):
         demand(np.array_equal(one, other), f"Model {name!r} answers the same rows otherwise when asked again.")
@@ -104,10 +104,12 @@ def model_answers(fitted: Fitted, name: str) -> None:
 
 def model_is_kept_whole(fitted: Fitted, name: str, folder: Path) -> None:
     model = fitted.task.models[name].make(fitted.graph)
-    outputs, path = model(fitted.inputs(model)), folder / f"{name}.keras"
+    outputs, path = model(fitted.inputs(model), training=False), folder / f"{name}.keras"
     model.save(path)
     loaded = keras.models.load_model(path)
-    for one, other in zip(keras.tree.flatten(outputs), keras.tree.flatten(loaded(fitted.inputs(loaded))), strict=True):
+    for one, other in zip(
+        keras.tree.flatten(outputs), keras.tree.flatten(loaded(fitted.inputs(loaded), training=False)), strict=True
+    ):
         demand(
             np.allclose(one, other, rtol=1e-6, equal_nan=True),
             f"Model {name!r} answers otherwise when saved and loaded.",

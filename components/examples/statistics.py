@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tfx_bsl.sketches import QuantilesSketch
 
+from components.examples.pictures import brightness
 from components.examples.rejected import Rejected, SetAside
 from tasks import Category, Feature, Split
 
@@ -256,4 +257,4 @@ def as_numbers(values: pa.Array) -> np.ndarray:
     if pa.types.is_string(values.type):
         lengths = pc.utf8_length(values).cast(pa.float64())
         return pc.fill_null(lengths, math.nan).to_numpy(zero_copy_only=False)
-    return np.array([math.nan if v is None else np.frombuffer(v, np.uint8).mean() for v in values.to_pylist()])
+    return np.array([math.nan if v is None else brightness(v) for v in values.to_pylist()])

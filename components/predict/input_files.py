@@ -16,7 +16,7 @@ from components.storage.local_paths import local_path
 from tasks import Feature, Image, InputError, Task, Text
 
 STDIN = "-"
-PICTURES = (".png", ".jpg", ".jpeg")
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 # Of pictures in one batch, since files of any size may be meant.
 COUNT, BYTES = 256, 32 << 20
 

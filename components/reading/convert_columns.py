@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.examples import pictures
 from components.reading.single_values import Composites, Fault, as_single, shown
 from tasks import Category, Feature, Image, Number, Text
 
@@ -219,13 +220,14 @@ def _images(feature: Image, raw: pa.Array, composites: Composites) -> tuple[pa.A
         try:
             data = _image_bytes(value.decode("utf-8", errors="replace") if written and value else value)
             data = _image_bytes(composites[at]) if at in composites else data
-            values.append(_pixels(feature, data) if data else None)
+            values.append(None if not data else _pixels(feature, data) if feature.exact else _file(feature, data))
         except MemoryError:
             raise  # which says nothing of the picture
         except Exception as error:  # Pillow raises errors of many kinds for broken files
             values.append(None)
             wrong[at] = str(error) or type(error).__name__
-    reason = f"{feature.name} is no image of {feature.shape[0]} x {feature.shape[1]} grey pixels"
+    size = f"image of {feature.shape[0]} x {feature.shape[1]} grey pixels"
+    reason = f"{feature.name} is no {size if feature.exact else 'picture that can be read'}"
     return pa.array(values, pa.binary()), [Fault(reason, np.array(list(wrong)), wrong.__getitem__)] if wrong else []
 
 
@@ -250,6 +252,15 @@ def _image_bytes(value: Any) -> bytes:
         case list():
             return bytes(value)
     raise ValueError(repr(value))
+
+
+def _file(feature: Image, data: bytes) -> bytes:
+    """As it came, once it is known to be whole: the served graph decodes the same bytes."""
+    if pictures.is_file(data):
+        pictures.check_file(data)
+    elif len(data) != feature.size:
+        raise ValueError(f"{len(data)} bytes that are neither {feature.size} of pixels nor a file of a known format")
+    return data
 
 
 def _pixels(feature: Image, data: bytes) -> bytes:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import fsspec
 
+from components.examples import pictures
 from components.examples.tfrecord import begins_record
 from components.reading.csv_file import csv_spans, read_csv
 from components.reading.json_lines import json_spans, read_json_lines
@@ -50,7 +51,6 @@ LARGE, SPAN_BYTES = 64 << 20, 32 << 20
 BEGINNING = 1 << 20
 NO_MORE: Mapping[str, Reader] = {}
 GZIP, PARQUET, ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
-PICTURE = (b"\x89PNG", b"\xff\xd8\xff")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +65,12 @@ class FilePart:
 
 def file_parts(pattern: str) -> list[FilePart]:
     """The files that a path or glob names, in order, each with a version that changes with its content."""
-    return [FilePart(name=path, version=_version(path)) for path in file_names(pattern)]
+    return [FilePart(name=path, version=version_of(path)) for path in file_names(pattern)]
 
 
 def file_names(pattern: str, also: Mapping[str, Reader] = NO_MORE) -> list[str]:
     """The files that a path or glob names, in order, each with the ending of a known format or of one in `also`."""
-    paths = _matches(pattern)
+    paths = matches(pattern)
     for path in paths:
         _reader(path, also)
     return paths
@@ -103,6 +103,12 @@ def read_file(
         yield from reader(_plain(file, path, reader), path, needed, optional, *within)
         if _state(path) != before:
             raise RuntimeError(f"{path} was changed while it was read. Run again when it is complete.")
+
+
+def opened_bytes(path: str) -> bytes:
+    """All of a file."""
+    with _open(path) as file:
+        return file.read()
 
 
 @contextmanager
@@ -150,7 +156,7 @@ class _Joined(io.RawIOBase):
 
 def _told(start: bytes, needed: Sequence[str], also: Mapping[str, Reader]) -> Reader:
     """The reader for what begins so."""
-    if ".png" in also and start.startswith(PICTURE):
+    if ".png" in also and pictures.is_file(start):
         return also[".png"]
     if begins_record(start):
         return read_tfrecord
@@ -161,7 +167,8 @@ def _told(start: bytes, needed: Sequence[str], also: Mapping[str, Reader]) -> Re
     return also[".txt"] if ".txt" in also and not names & set(needed) else read_csv
 
 
-def _matches(pattern: str) -> list[str]:
+def matches(pattern: str) -> list[str]:
+    """The files that a path or glob names, whatever their endings; InputError if there are none."""
     with _readable(pattern):
         if _remote(pattern):
             system, path = urls.system_of(pattern)
@@ -262,7 +269,7 @@ def _buffered(stream: Any) -> io.BufferedReader:
     return io.BufferedReader(stream, 1 << 20)
 
 
-def _version(path: str) -> str:
+def version_of(path: str) -> str:
     """The content's hash for a local file; what the store says of it for a remote one."""
     with _readable(path):
         if not _remote(path):

@@ -9,10 +9,11 @@ from typing import Literal
 
 from components.reading import Batch, FilePart, divided, file_parts, read_file, read_frames
 from components.reading.headers import asked, renamed
+from components.reading.picture_folders import PicturesPart, meant, picture_parts
 from tasks import Feature, InputError, Part, Task
 
 Kind = Literal["sample", "real", "user"]
-Source = Part | FilePart
+Source = Part | FilePart | PicturesPart
 
 
 def source_kind(data: str) -> Kind:
@@ -27,7 +28,7 @@ def source_parts(task: Task, data: str, data_dir: str = "") -> list[Source]:
     if data_dir and kind == "real" and not Path(data_dir).is_dir():
         raise InputError(f"The data directory must be one that exists. Received: {data_dir!r}.")
     if kind == "user":
-        return list(file_parts(data))
+        return [*(picture_parts(data) if meant(task.columns, data) else file_parts(data))]
     if kind == "sample":
         return list(task.sample())
     if task.real is None:
@@ -49,6 +50,9 @@ def for_workers(parts: Sequence[Source], columns: Sequence[Feature]) -> list[Sou
 
 def part_batches(part: Source, columns: Sequence[Feature]) -> Iterator[Batch]:
     """The raw rows of one part, with all these columns under their names."""
+    if isinstance(part, PicturesPart):
+        yield from part.batches(columns)
+        return
     needed, optional = asked(columns)
     if isinstance(part, FilePart):
         batches = read_file(part.name, needed, optional, span=part.span)

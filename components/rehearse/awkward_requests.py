@@ -97,9 +97,8 @@ def odd(feature: Feature) -> Iterator[tuple[str, Any]]:
             yield "a very long", (b"This is a very long text, of which nobody knows the end. " * LONG)[:LONG]
             yield "a foreign", "Ein Übermaß, 長い文章 — и так далее 🙂".encode()
         case Image():
-            height, width = feature.shape
-            yield "a black", bytes(height * width)
-            yield "a white", b"\xff" * (height * width)
+            yield "a black", bytes(feature.size)
+            yield "a white", b"\xff" * feature.size
         case Number():
             limits = {"the least": feature.minimum, "the greatest": feature.maximum}
             yield from ((what, float(value)) for what, value in limits.items() if value is not None)

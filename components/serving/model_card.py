@@ -188,7 +188,8 @@ def _kind(column: Feature) -> str:
         case Text():
             return "text"
         case Image():
-            return f"grey image, {column.shape[0]} by {column.shape[1]}"
+            kind = f"{'grey' if column.channels == 1 else 'colour'} image"
+            return f"{kind}, {column.shape[0]} by {column.shape[1]}{'' if column.exact else ', resized from any size'}"
 
 
 def _when_missing(column: Feature) -> str:

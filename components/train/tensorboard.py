@@ -29,8 +29,14 @@ def write_samples(task: Task, predict: Predict, examples: str, logs: Path) -> No
         with tf.summary.create_file_writer(str(logs / "test")).as_default():
             tf.summary.text("test rows", _table(task, features, label, answers), step=0)
             for image in (feature for feature in task.features if isinstance(feature, Image)):
-                pixels = images.decode(features[image.name], image.shape)[..., tf.newaxis]
+                pixels = _pixels(image, features[image.name])
                 tf.summary.image(f"test {image.name}", pixels, step=0, max_outputs=SHOWN)
+
+
+def _pixels(image: Image, values: tf.Tensor) -> tf.Tensor:
+    if image.exact:
+        return images.decode(values, image.shape)[..., tf.newaxis]
+    return images.resize(values, *image.shape, channels=image.channels)
 
 
 def _table(task: Task, features: dict[str, tf.Tensor], label: tf.Tensor, answers: dict[str, tf.Tensor]) -> str:

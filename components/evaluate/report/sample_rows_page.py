@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ import pandas as pd
 
 from components.evaluate.metrics import matrix
 from components.evaluate.report.html import Markup, folded, join, number, section, table, tag
+from components.examples import pictures
 from components.reading.convert_columns import PNG
 from tasks import Category, Feature, Image, Task, Text
 
@@ -51,7 +53,7 @@ def page(
             _card(
                 task,
                 answers[at],
-                before=[_picture(samples[at].get(image.name), image.shape)],
+                before=[_picture(samples[at].get(image.name), image)],
                 after=[_others(task, samples[at], image)],
             )
             for at in shown
@@ -184,15 +186,26 @@ def _seen(words: str | None) -> Markup:
     return folded("The words the model saw", tag("p", words, dir="auto")) if words else Markup()
 
 
-def _picture(value: Any, shape: tuple[int, int]) -> Markup:
-    """Raw pixels or a PNG file's bytes, within the page."""
-    if isinstance(value, bytes) and value.startswith(PNG):
+def _thumbnail(image: Image, value: bytes) -> bytes:
+    shown, out = pictures.upright(image, value), io.BytesIO()
+    shown.thumbnail(image.shape[::-1])
+    shown.save(out, "PNG")
+    return out.getvalue()
+
+
+def _picture(value: Any, image: Image) -> Markup:
+    """Raw pixels, or a file as people see it, within the page."""
+    if not isinstance(value, bytes):
+        value = np.asarray(value, np.uint8).tobytes()
+    if not image.exact and (pictures.is_file(value) or len(value) == image.size):
+        content = _thumbnail(image, value)
+    elif value.startswith(PNG):
         content = value
+    elif len(value) == image.size:
+        content = png(np.frombuffer(value, np.uint8).reshape(image.shape))
     else:
-        pixels = np.frombuffer(value, np.uint8) if isinstance(value, bytes) else np.asarray(value)
-        if pixels.size != shape[0] * shape[1]:
-            return tag("p", "no image", class_="soft")
-        content = png(pixels.reshape(shape))
+        return tag("p", "no image", class_="soft")
+    shape = image.shape
     source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
     return tag("img", src=source, alt="the image that the model was shown", width=shape[1], height=shape[0])
 

@@ -1,0 +1,69 @@
+"""Pictures as an example holds them: raw pixels, or a file as it came."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks import Image
+
+if TYPE_CHECKING:
+    from PIL import Image as Picture
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+# So few pixels tell how bright a picture is.
+GLANCE = (64, 64)
+
+
+def is_file(data: bytes) -> bool:
+    """By how it begins, as the served graph tells it."""
+    bitmap = data[:2] == b"BM" and data[6:10] == bytes(4)
+    webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    return bitmap or webp or data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8"))
+
+
+def opened(data: bytes) -> Picture.Image:
+    """The file's picture, not decoded yet; ValueError if it is none of the formats that are read."""
+    from PIL import Image as Picture
+    from PIL import UnidentifiedImageError
+
+    try:
+        return Picture.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ValueError("a damaged file, or none of JPEG, PNG, GIF, BMP and WebP") from None
+
+
+def check_file(data: bytes) -> None:
+    """Decode it to its end; ValueError if it is damaged, or if a served model would read it otherwise."""
+    bits, compression = int.from_bytes(data[28:30], "little"), int.from_bytes(data[30:34], "little")
+    if data.startswith(b"BM") and (bits not in (24, 32) or compression not in (0, 3)):
+        raise ValueError(f"a BMP file of {bits} bits a pixel, which models are not served; save it as PNG")
+    with opened(data) as picture:
+        picture.load()
+
+
+def upright(feature: Image, data: bytes) -> Picture.Image:
+    """As people see it."""
+    from PIL import Image as Picture
+    from PIL import ImageOps
+
+    if feature.exact or not is_file(data):
+        height, width = feature.shape
+        return Picture.frombytes("L" if feature.channels == 1 else "RGB", (width, height), data)
+    with opened(data) as picture:
+        return ImageOps.exif_transpose(picture).convert("L" if feature.channels == 1 else "RGB")
+
+
+def brightness(data: bytes) -> float:
+    """The mean pixel, from 0 to 255; of a file, of a small copy."""
+    try:
+        found = opened(data) if is_file(data) else None
+    except ValueError:  # pixels that begin as a file does
+        found = None
+    if found is None:
+        return float(np.frombuffer(data, np.uint8).mean())
+    with found as picture:
+        picture.draft("L", GLANCE)
+        return float(np.asarray(picture.convert("L").reduce(max(1, min(picture.size) // GLANCE[0]))).mean())
