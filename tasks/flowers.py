@@ -2,7 +2,7 @@
 
 What is learned: which of five kinds of flowers a photo shows. The photo is a file as it comes (JPEG, PNG, GIF, BMP or
 WebP); the served model decodes it, turns it upright as the camera says, cuts out the middle and scales it to 64 by 64.
-Data: `sample` draws 600 flowers; your own are a folder with one folder a kind, such as TensorFlow's `flower_photos`,
+Data: `sample` draws 400 flowers; your own are a folder with one folder a kind, such as TensorFlow's `flower_photos`,
 or that archive as it is.
 Model: `cnn`, three convolutions from scratch; photos are mirrored, turned and zoomed at random while it trains, and
 never when it is served.
@@ -44,7 +44,7 @@ def cnn(filters: int = 16, units: int = 64, dropout: float = 0.3) -> keras.Model
 
 
 def sample() -> Sequence[Part]:
-    return (Part(name="drawn flowers", version="1", read=lambda: [_flower_drawings.draw(1, 600)]),)
+    return (Part(name="drawn flowers", version="1", read=lambda: [_flower_drawings.draw(1, 400)]),)
 
 
 TASK = Task(
@@ -53,7 +53,7 @@ TASK = Task(
     label=Category("label", KINDS),
     sample=sample,
     preprocess=preprocess,
-    models={"cnn": Model(cnn, Train(epochs=20, batch_size=32, patience=5))},
+    models={"cnn": Model(cnn, Train(epochs=12, batch_size=32, patience=3))},
     gate=(Bar("accuracy", 0.6, tolerance=0.02),),
     slices=("label",),
 )

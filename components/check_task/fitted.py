@@ -107,9 +107,8 @@ def model_is_kept_whole(fitted: Fitted, name: str, folder: Path) -> None:
     outputs, path = model(fitted.inputs(model), training=False), folder / f"{name}.keras"
     model.save(path)
     loaded = keras.models.load_model(path)
-    for one, other in zip(
-        keras.tree.flatten(outputs), keras.tree.flatten(loaded(fitted.inputs(loaded), training=False)), strict=True
-    ):
+    reloaded = loaded(fitted.inputs(loaded), training=False)
+    for one, other in zip(keras.tree.flatten(outputs), keras.tree.flatten(reloaded), strict=True):
         demand(
             np.allclose(one, other, rtol=1e-6, equal_nan=True),
             f"Model {name!r} answers otherwise when saved and loaded.",

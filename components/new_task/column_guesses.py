@@ -147,15 +147,15 @@ def _as_number(name: str, header: str, raw: pa.Array) -> Guess | None:
     if pa.types.is_boolean(raw.type) or pa.types.is_temporal(raw.type):
         return None
     values, faults = convert(Number(name), raw)
-    present = values.drop_null()
-    if len(faults) > SPOILT * len(raw) or (not len(present) and raw.null_count < len(raw)):
+    present, wrong = values.drop_null(), sum(len(fault.rows) for fault in faults)
+    if wrong > SPOILT * len(raw) or (not len(present) and raw.null_count < len(raw)):
         return None
-    spoilt = f"; {len(faults)} that are no numbers will be set aside" if faults else ""
+    spoilt = f"; {wrong} that are no numbers will be set aside" if wrong else ""
     low, high = limits(present.to_numpy(zero_copy_only=False)) if len(present) else (None, None)
     feature = Number(
-        name, minimum=low, maximum=high, when_missing=_when_missing(values, len(faults)), column=_column(name, header)
+        name, minimum=low, maximum=high, when_missing=_when_missing(values, wrong), column=_column(name, header)
     )
-    return Guess(feature, values, f"{_found(present)}{_lacking(values, len(faults))}{spoilt}" if len(present) else "")
+    return Guess(feature, values, f"{_found(present)}{_lacking(values, wrong)}{spoilt}" if len(present) else "")
 
 
 def _category(name: str, header: str, raw: pa.Array, known: Sequence[Any], what: str, *, optional: bool) -> Guess:

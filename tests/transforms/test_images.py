@@ -111,7 +111,7 @@ CONTENTS = {
 
 def ingested(content: bytes, shape: tuple[int, int] = (2, 3)) -> tuple[bytes | None, list[tuple[str, str]]]:
     pixels, faults = convert(Image("picture", shape), pa.array([content], pa.binary()))
-    return pixels[0].as_py(), list(faults.values())
+    return pixels[0].as_py(), [(fault.reason, fault.received(at)) for fault in faults for at in fault.rows.tolist()]
 
 
 @pytest.mark.parametrize("name", CONTENTS)
