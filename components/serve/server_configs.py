@@ -10,7 +10,7 @@ from components.serving import versions
 from components.serving.versions import Version
 from tasks import InputError
 
-# KServe's own default is 2.6.2, which cannot read what TensorFlow writes today.
+# KServe's own default is 2.6.2; TensorFlow 2.7.4 already fails to load what is exported today (docs/serving.md).
 TF_SERVING = "2.19.1"
 MOUNTED = "/mnt/models"
 
