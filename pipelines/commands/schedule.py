@@ -122,19 +122,36 @@ def _change(now: datetime, here: tzinfo, there: tzinfo) -> str:
 
 
 def _list(given: argparse.Namespace) -> int:
-    _, found = _found(given)
-    rows = [_row(each) for each in found]
+    cluster, found = _found(given)
+    last = recurring_runs.last_runs(cluster) if found else {}
+    rows = [{**_row(each), "last_run": _last(last.get(str(each.recurring_run_id)))} for each in found]
     if given.json:
         print(json.dumps(rows, indent=1))
     elif not rows:
         print("No schedules yet; `sluice schedule TASK --cron ...` makes one.")
     else:
-        shown = ("name", "task", "cron", "timezone", "state", "data", "destination")
-        rows = [{**row, "cron": row["cron"] or row["server_cron"]} for row in rows]
+        shown = ("name", "task", "cron", "timezone", "state", "last run", "data", "destination")
+        rows = [{**row, "cron": row["cron"] or row["server_cron"], "last run": _told(row["last_run"])} for row in rows]
         print(
             run_summary.table([[word.upper() for word in shown], *([str(row[word]) for word in shown] for row in rows)])
         )
     return 0
+
+
+def _last(run: Any) -> dict[str, str]:
+    """A run of a schedule: for `sluice logs` by its id."""
+    if run is None:
+        return {}
+    began = run.scheduled_at or run.created_at
+    return {
+        "id": str(run.run_id),
+        "state": str(run.state or "PENDING").lower(),
+        "at": began.isoformat() if began else "",
+    }
+
+
+def _told(last: dict[str, str]) -> str:
+    return f"{last['state']} {last['at'][:16]}" if last else "none"
 
 
 def _row(each: Any) -> dict[str, Any]:

@@ -41,6 +41,15 @@ def ours(cluster: Cluster) -> list[Any]:
             return found
 
 
+def last_runs(cluster: Cluster) -> dict[str, Any]:
+    """The newest run of each schedule, by the schedule's id, as far as the newest runs go. KFP names them itself."""
+    with cluster.spoken("listing the runs"):
+        listed = cluster.client.list_runs(
+            sort_by="created_at desc", page_size=PAGE, namespace=cluster.namespace or None
+        ).runs or []  # fmt: skip
+    return {str(run.recurring_run_id): run for run in reversed(listed) if run.recurring_run_id}
+
+
 def replace(cluster: Cluster, chosen: Profile, parameters: dict[str, Any], plan: Plan) -> tuple[str, list[Any]]:
     """Make the new one, then remove those of its name: so there is never none. Gives its id, and those that went."""
     gone = [each for each in ours(cluster) if each.display_name == plan.name]

@@ -133,7 +133,7 @@ def test_schedules_are_listed_page_by_page_and_only_ours(
     assert status == 0
     assert [each["name"] for each in json.loads(out)] == ["a", "b", "c"]
     assert sluice("schedules")[1].splitlines()[1].split() == [
-        "a", "auto_mpg", "0", "3", "*", "*", "*", "UTC", "enabled", "sample", "s3://models/served",
+        "a", "auto_mpg", "0", "3", "*", "*", "*", "UTC", "enabled", "none", "sample", "s3://models/served",
     ]  # fmt: skip
     assert sluice("unschedule", "b")[:2] == (0, "b: removed\n")
     assert sluice("unschedule", "theirs")[0] == 2
@@ -161,6 +161,22 @@ def test_a_schedule_is_listed_as_it_was_typed(server: Backend, sluice: Sluice) -
     assert "nightly   auto_mpg  @daily" in sluice("schedules")[1]
     server.recurringruns[0]["description"] = "changed by hand"
     assert "nightly   auto_mpg  0 0 15 * * *" in sluice("schedules")[1]
+
+
+def test_the_last_run_of_each_schedule_is_listed_with_it(server: Backend, sluice: Sluice) -> None:
+    sluice(*SCHEDULE)
+    sluice(*SCHEDULE, "--name", "idle")
+    known = {each["display_name"]: each["recurring_run_id"] for each in server.recurringruns}
+    for number, state in enumerate(("SUCCEEDED", "FAILED")):
+        made = {"run_id": f"run-{number}", "display_name": f"auto-mpg-{number}", "state": state, "asked": 0}
+        when = {"created_at": f"2026-11-2{number}T03:00:07Z", "scheduled_at": f"2026-11-2{number}T03:00:00Z"}
+        server.runs.append({**made, **when, "recurring_run_id": known["auto_mpg"]})
+    listed = {each["name"]: each["last_run"] for each in json.loads(sluice("schedules", "--json")[1])}
+    last = {"id": "run-1", "state": "failed", "at": "2026-11-21T03:00:00+00:00"}
+    assert listed == {"auto_mpg": last, "idle": {}}
+    out = sluice("schedules")[1]
+    assert "failed 2026-11-21T03:00" in out
+    assert "none" in out
 
 
 def test_nothing_to_list_or_remove(server: Backend, sluice: Sluice) -> None:
