@@ -210,13 +210,14 @@ def test_a_champion_that_cannot_be_read_stops_the_run(trained, tmp_path):
 
 
 def test_another_model_of_the_same_rows_is_one_to_improve_upon(trained, tmp_path):
-    origin = {"provenance.json": {"fingerprint": "f00d", "model_sha256": "5a5a"}}
+    origin = {"provenance.json": {"fingerprint": "f00d"}}
     version = versions.add(tmp_path / "served", "plane", trained / "serving", origin)
-    assert evaluate.learned_the_same(version, {"fingerprint": "f00d"}, "beef")
-    assert not evaluate.learned_the_same(version, {"fingerprint": "f00d"}, "5a5a")  # it is served already
-    assert not evaluate.learned_the_same(version, {"fingerprint": "cafe"}, "beef")
+    answers = pd.DataFrame({"prediction": [1.0, 2.0], "champion": [1.0, 2.5]})
+    assert evaluate.is_experiment(version, {"fingerprint": "f00d"}, answers)
+    assert not evaluate.is_experiment(version, {"fingerprint": "cafe"}, answers)
+    assert not evaluate.is_experiment(version, {"fingerprint": "f00d"}, answers.assign(champion=[1.0, 2.0]))
     unknown = versions.add(tmp_path / "served", "plane", trained / "serving", {"provenance.json": {}})
-    assert not evaluate.learned_the_same(unknown, {}, "beef")
+    assert not evaluate.is_experiment(unknown, {}, answers)
 
 
 def test_a_champion_of_other_features_stops_the_run(plane, trained, tmp_path):
