@@ -48,14 +48,10 @@ install: .venv/installed
 
 .venv/installed: requirements.lock
 	@"$(PYTHON)" -c '$(SUITABLE)' 2>/dev/null || { echo "Sluice needs Python 3.11, 3.12 or 3.13. Found: $$("$(PYTHON)" --version 2>&1 | tail -1). Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
-	@echo "Setting up .venv with $$("$(PYTHON)" --version): about 200 packages, once (some minutes)."
+	@echo "Setting up .venv with $$("$(PYTHON)" --version): about 200 packages, once (two to five minutes)."
 	@"$(PYTHON)" -m venv --clear .venv
-	@awk '/^uv==/ { on = 1 } on { print } on && !/\\$$/ { exit }' requirements.lock > .venv/uv.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.lock
-	@while sleep 4; do echo "  $$(ls .venv/lib/python3*/site-packages | grep -c dist-info) packages, $$(du -sm .venv | cut -f1) MB are there"; done & beat=$$!; \
-	trap "kill $$beat" EXIT; \
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode -r requirements.lock && \
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 lock: install
