@@ -70,12 +70,13 @@ def _choice(label: Element, feature: Category, value: Any, optional: bool) -> No
 def _picture(label: Element, feature: Image, value: Mapping[str, str] | None) -> None:
     height, width = feature.shape
     canvas = {"width": str(width), "height": str(height), "data-kind": "picture"}
+    canvas["data-channels"] = str(feature.channels)
     if value is not None:
         data = base64.b64decode(value["b64"])
-        canvas |= {"data-pixels" if len(data) == height * width else "data-png": value["b64"]}
+        canvas |= {"data-pixels" if len(data) == feature.size else "data-file": value["b64"]}
     SubElement(label, "canvas", canvas)
     SubElement(label, "input", {"type": "file", "accept": "image/*"})
-    hint = f"drop a picture here; it becomes {width} by {height} grey pixels"
+    hint = f"drop a picture here; it becomes {width} by {height} {'grey pixels' if feature.channels == 1 else 'pixels'}"
     SubElement(label, "span", {"class": "hint"}).text = hint
 
 

@@ -16,17 +16,25 @@ const MISSING = { number: "NaN", text: '""', picture: '""' };
 
 function pixels(canvas) {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  let grey = "";
+  const colour = canvas.dataset.channels === "3";
+  let bytes = "";
   for (let at = 0; at < data.length; at += 4) {
-    grey += String.fromCharCode((data[at] * LUMA[0] + data[at + 1] * LUMA[1] + data[at + 2] * LUMA[2]) >> 15);
+    const [red, green, blue] = data.slice(at, at + 3);
+    const grey = (red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]) >> 15;
+    bytes += colour ? String.fromCharCode(red, green, blue) : String.fromCharCode(grey);
   }
-  return btoa(grey);
+  return btoa(bytes);
 }
 
 function drawPixels(canvas, base64) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
-  [...atob(base64)].forEach((value, at) => image.data.set([...Array(3).fill(value.charCodeAt(0)), 255], at * 4));
+  const bytes = Uint8Array.from(atob(base64), (value) => value.charCodeAt(0));
+  const channels = Number(canvas.dataset.channels);
+  for (let at = 0; at < bytes.length; at += channels) {
+    const colour = channels === 3 ? bytes.slice(at, at + 3) : Array(3).fill(bytes[at]);
+    image.data.set([...colour, 255], (at / channels) * 4);
+  }
   context.putImageData(image, 0, 0);
   canvas.filled = true;
 }
@@ -54,8 +62,8 @@ function preparePicture(canvas) {
     drawFile(canvas, file).catch(() =>
       answer.replaceChildren(element("p", "error", `${file.name} is no picture that this browser can read.`)));
   if (canvas.dataset.pixels) drawPixels(canvas, canvas.dataset.pixels);
-  if (canvas.dataset.png) {
-    drawFile(canvas, new Blob([Uint8Array.from(atob(canvas.dataset.png), (c) => c.charCodeAt(0))]));
+  if (canvas.dataset.file) {
+    drawFile(canvas, new Blob([Uint8Array.from(atob(canvas.dataset.file), (c) => c.charCodeAt(0))]));
   }
   field.querySelector("input").addEventListener("change", (event) => take(event.target.files[0]));
   for (const [type, over] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
