@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.serving import papers
-from components.serving.papers import EXTRA
+from components.serving import version_documents
+from components.serving.version_documents import EXTRA
 from components.storage import atomic_files, directory, store
 from components.storage.version_names import LARGEST, is_number
 from tasks import InputError
@@ -110,7 +110,7 @@ def paper(version: Version, name: str) -> Any:
     """What lies beside the model, such as statistics.json; None where there is none."""
     folder, _, number = str(version.path).rpartition("/")
     destination, _, task = folder.rpartition("/")
-    return papers.paper(store.opened(destination or "/", task), number, name)
+    return version_documents.paper(store.opened(destination or "/", task), number, name)
 
 
 def free_number(destination: Path | str, task: str) -> int:
@@ -178,7 +178,7 @@ def rollback(destination: Path | str, task: str, number: int) -> Version:
         "model_sha256": source.model_sha256,
     }
     with fetched(source) as path:
-        extra = {papers.PROVENANCE: source.provenance | changed}
+        extra = {version_documents.PROVENANCE: source.provenance | changed}
         return add(destination, task, path, extra, model_sha256=source.model_sha256)
 
 
@@ -251,4 +251,4 @@ def _numbers(place: store.Store) -> list[str]:
 
 
 def _version(place: store.Store, name: str) -> Version:
-    return Version(int(name), place.where(name), *papers.provenance(place, name))
+    return Version(int(name), place.where(name), *version_documents.provenance(place, name))

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import fsspec
 
 from components import beam_runners
-from components.storage.patience import PatientFileSystem
+from components.storage.retries import PatientFileSystem
 
 # Beam's runners that work within this machine; all others have workers that see none of its files.
 IN_PROCESS = ("fnapirunner", "directrunner", "bundlebaseddirectrunner", "interactiverunner", "switchingdirectrunner")

@@ -24,8 +24,8 @@ from components.serving.preprocessing import Preprocessing, model_inputs
 from components.storage.atomic_files import write_json
 from components.train import (
     check_output,
+    checkpoint_copy,
     devices,
-    kept_elsewhere,
     multi_device_fit,
     shuffled_batches,
     tensorboard,
@@ -67,9 +67,9 @@ def run(
     started = time.monotonic()
     if state:
         facts_of_fit = (task, model_name, settings, seed, start, found.facts(train))
-        state = f"{state}/{kept_elsewhere.key(*facts_of_fit, folders=(examples, transform_graph))}"
+        state = f"{state}/{checkpoint_copy.key(*facts_of_fit, folders=(examples, transform_graph))}"
     with written_to(Path(model), found) as directory:
-        with kept_elsewhere.kept(state, directory / "resume", chief=found.chief):
+        with checkpoint_copy.kept(state, directory / "resume", chief=found.chief):
             resume = fit(definition, model_name, built, train, fitted, watched, seed, directory, found)
         fit_seconds = time.monotonic() - started
         say("exporting")

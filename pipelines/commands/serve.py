@@ -19,9 +19,9 @@ def main(given: argparse.Namespace) -> int:
     if not 0 <= given.port < 65536:
         raise tasks.InputError(f"A port is a number from 0 to 65535. Received: {given.port}.")
     lazy_imports.load("numpy")  # sure to be needed, so not as a placeholder
-    from components.serve import http_server
-    from components.serve.live_model import LiveModel
-    from components.serve.request_log import RequestLog
+    from components.rest_server import http_server
+    from components.rest_server.live_model import LiveModel
+    from components.rest_server.request_log import RequestLog
 
     address = http_server.bound(given.host, given.port)
     for name in given.served:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import tasks
-from components.serve import server_configs
+from components.rest_server import server_configs
 from components.serving import versions
 from tasks import InputError
 

@@ -13,15 +13,15 @@ import pytest
 from faulty_store import FaultyStore, serving
 
 from components.reading.find_files import file_names, file_parts, read_file
-from components.storage import patience, store, urls
+from components.storage import retries, store, urls
 from tasks import InputError
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST", 0.01)
-    monkeypatch.setattr(patience, "LONGEST", 0.05)
-    monkeypatch.setattr(patience, "LIMIT", 2.0)
+    monkeypatch.setattr(retries, "FIRST", 0.01)
+    monkeypatch.setattr(retries, "LONGEST", 0.05)
+    monkeypatch.setattr(retries, "LIMIT", 2.0)
 
 
 def caused(error: BaseException, cause: BaseException) -> BaseException:
@@ -45,7 +45,7 @@ def caused(error: BaseException, cause: BaseException) -> BaseException:
     ],
 )
 def test_what_may_pass(error: BaseException, passes: bool) -> None:
-    assert patience.passing(error) is passes
+    assert retries.passing(error) is passes
 
 
 def test_a_driver_s_own_errors_are_known_by_what_they_are() -> None:
@@ -57,12 +57,12 @@ def test_a_driver_s_own_errors_are_known_by_what_they_are() -> None:
         about = {"Error": {"Code": str(status)}, "ResponseMetadata": {"HTTPStatusCode": status}}
         return ClientError(about, "GetObject")  # type: ignore[arg-type]
 
-    assert patience.passing(EndpointConnectionError(endpoint_url="http://minio:9000"))
-    assert patience.passing(ClientPayloadError("cut off"))
-    assert [patience.passing(answered(status)) for status in (503, 500, 429, 404, 403)] == [True] * 3 + [False] * 2
-    assert [patience.passing(HttpError({"code": code, "message": ""})) for code in (503, 404)] == [True, False]
+    assert retries.passing(EndpointConnectionError(endpoint_url="http://minio:9000"))
+    assert retries.passing(ClientPayloadError("cut off"))
+    assert [retries.passing(answered(status)) for status in (503, 500, 429, 404, 403)] == [True] * 3 + [False] * 2
+    assert [retries.passing(HttpError({"code": code, "message": ""})) for code in (503, 404)] == [True, False]
     told: Any = None
-    assert [patience.passing(ClientResponseError(told, (), status=status)) for status in (502, 400)] == [True, False]
+    assert [retries.passing(ClientResponseError(told, (), status=status)) for status in (502, 400)] == [True, False]
 
 
 def test_it_is_told_and_given_up_in_the_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,7 +73,7 @@ def test_it_is_told_and_given_up_in_the_end(capsys: pytest.CaptureFixture[str]) 
         raise ConnectionResetError(104, "Connection reset by peer")
 
     with pytest.raises(ConnectionResetError):
-        patience.patiently(away, "reading s3://raw/x.csv")()
+        retries.patiently(away, "reading s3://raw/x.csv")()
     assert len(tries) > 2
     assert (
         "» reading s3://raw/x.csv failed (ConnectionResetError: [Errno 104] Connection reset by peer); trying again"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import tasks
-from components.serve import classify_regress
-from components.serve.request_log import RequestLog
-from components.serve.tensor_json import Asked
+from components.rest_server import classify_regress
+from components.rest_server.request_log import RequestLog
+from components.rest_server.tensor_json import Asked
 from tasks import InputError
 
 TASK = tasks.get("auto_mpg")

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from importlib.resources import files
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from components.serve.form_fields import field
-from components.serve.live_model import LiveModel
+from components.rest_server.form_fields import field
+from components.rest_server.live_model import LiveModel
 from components.serving.output_names import main_output
 from tasks import Category, Number
 
-HERE = files("components.serve")
+HERE = files("components.rest_server")
 LISTED = 20
 
 

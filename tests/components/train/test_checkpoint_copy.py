@@ -18,7 +18,7 @@ import yaml
 from repository import ROOT
 
 from components.ingest import step as ingest
-from components.train import kept_elsewhere
+from components.train import checkpoint_copy
 from components.transform import step as transform
 
 STATE = b"weights"
@@ -34,19 +34,19 @@ def test_what_one_pod_kept_the_next_one_has(place: str, tmp_path: Path) -> None:
     first, second, third = tmp_path / "1", tmp_path / "2", tmp_path / "3"
     for pod in (first, second, third):
         pod.mkdir()
-    with suppress(KeyboardInterrupt), kept_elsewhere.kept(place, first / "resume", chief=True):
+    with suppress(KeyboardInterrupt), checkpoint_copy.kept(place, first / "resume", chief=True):
         (first / "resume" / "state.npz").write_bytes(STATE)
         raise KeyboardInterrupt
-    with kept_elsewhere.kept(place, second / "resume", chief=True):
+    with checkpoint_copy.kept(place, second / "resume", chief=True):
         assert (second / "resume" / "state.npz").read_bytes() == STATE
-    with kept_elsewhere.kept(place, third / "resume", chief=True):  # the second was done
+    with checkpoint_copy.kept(place, third / "resume", chief=True):  # the second was done
         assert not (third / "resume" / "state.npz").exists()
 
 
 def test_a_bucket_has_the_state_while_the_fit_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_elsewhere, "EVERY", 0.01)
+    monkeypatch.setattr(checkpoint_copy, "EVERY", 0.01)
     system = fsspec.filesystem("memory")
-    with kept_elsewhere.kept("memory://fits/x", tmp_path / "resume", chief=True):
+    with checkpoint_copy.kept("memory://fits/x", tmp_path / "resume", chief=True):
         (tmp_path / "resume" / "state.npz").write_bytes(STATE)
         end = time.monotonic() + 10
         while not system.exists("/fits/x/state.npz"):
@@ -59,7 +59,7 @@ def test_a_place_that_cannot_be_written_does_not_stop_the_fit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    with kept_elsewhere.kept(str(tmp_path / "file" / "state"), tmp_path / "resume", chief=True):
+    with checkpoint_copy.kept(str(tmp_path / "file" / "state"), tmp_path / "resume", chief=True):
         pass
     assert "the fit begins afresh" in capsys.readouterr().out
 
@@ -67,9 +67,9 @@ def test_a_place_that_cannot_be_written_does_not_stop_the_fit(
 def test_another_fit_has_another_state(tmp_path: Path) -> None:
     (tmp_path / "examples").mkdir()
     folders = (str(tmp_path / "examples"),)
-    keys = {kept_elsewhere.key("auto_mpg", seed, folders=folders) for seed in (1, 1, 2)}
+    keys = {checkpoint_copy.key("auto_mpg", seed, folders=folders) for seed in (1, 1, 2)}
     (tmp_path / "examples" / "more").touch()
-    assert len({*keys, kept_elsewhere.key("auto_mpg", 1, folders=folders)}) == 3
+    assert len({*keys, checkpoint_copy.key("auto_mpg", 1, folders=folders)}) == 3
 
 
 @pytest.mark.slow

@@ -13,8 +13,8 @@ from google.protobuf import json_format
 from repository import ROOT
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
-from components.serve.http_server import Server
-from components.serve.live_model import LiveModel
+from components.rest_server.http_server import Server
+from components.rest_server.live_model import LiveModel
 
 pytestmark = pytest.mark.slow
 BLOCKS = re.findall(r"^```json (\S+) (\S+)\n(.*?)^```", (ROOT / "docs" / "serving.md").read_text(), re.M | re.S)

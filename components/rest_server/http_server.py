@@ -15,10 +15,10 @@ from typing import Any
 
 from aiohttp import web
 
-from components.serve import classify_regress, page, tensor_json
-from components.serve.live_model import LiveModel, Loaded
-from components.serve.request_log import RequestLog
-from components.serve.tensor_json import RequestError, written
+from components.rest_server import classify_regress, page, tensor_json
+from components.rest_server.live_model import LiveModel, Loaded
+from components.rest_server.request_log import RequestLog
+from components.rest_server.tensor_json import RequestError, written
 from tasks import InputError
 
 LARGEST_BODY = 16 << 20

@@ -6,7 +6,7 @@ import socket
 import pytest
 from aiohttp.test_utils import TestServer
 
-from components.serve import http_server
+from components.rest_server import http_server
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import yaml
 from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from components.serve.server_configs import inference_service, labelled, model_config
+from components.rest_server.server_configs import inference_service, labelled, model_config
 from components.serving import versions
 from tasks import InputError
 

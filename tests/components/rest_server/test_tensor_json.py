@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from components.serve.tensor_json import Asked, RequestError, answer, asked, parsed, written
+from components.rest_server.tensor_json import Asked, RequestError, answer, asked, parsed, written
 
 CAR = {"serving_default": {"examples": "string"}, "features": {"weight": "float32", "origin": "int64"}}
 REVIEW = {"serving_default": {"examples": "string"}, "features": {"text": "string"}}

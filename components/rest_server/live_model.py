@@ -11,7 +11,7 @@ import numpy as np
 
 import tasks
 from components.examples.tfrecord import read_records
-from components.serve.form_fields import Span, spans
+from components.rest_server.form_fields import Span, spans
 from components.serving import versions
 from components.serving.output_names import WARMUP
 from components.serving.pushed_model import RawModel

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from components.serve.tensor_json import DEFAULT, Asked, RequestError, plain
+from components.rest_server.tensor_json import DEFAULT, Asked, RequestError, plain
 from components.serving.output_names import main_output
 from tasks import Category, Feature, Number, Task
 

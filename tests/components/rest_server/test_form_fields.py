@@ -5,7 +5,7 @@ from xml.etree.ElementTree import tostring
 
 import numpy as np
 
-from components.serve.form_fields import field, spans
+from components.rest_server.form_fields import field, spans
 from tasks import Category, Image, Number, Text
 
 

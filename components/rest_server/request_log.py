@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from components.serve.tensor_json import DEFAULT, Asked, plain, rows
+from components.rest_server.tensor_json import DEFAULT, Asked, plain, rows
 from tasks import Category, Feature, InputError, Number, Task, Text
 
 

@@ -5,8 +5,8 @@ import pytest
 from tensorflow.core.example.example_pb2 import Example
 
 import tasks
-from components.serve import classify_regress
-from components.serve.tensor_json import RequestError
+from components.rest_server import classify_regress
+from components.rest_server.tensor_json import RequestError
 
 
 def test_examples_and_what_they_share():
