@@ -9,6 +9,7 @@ from typing import Any
 
 from components import beam_runners
 from components.storage.local_paths import local_path
+from pipelines import serving_options
 from pipelines.kubeflow import command_options as cluster
 
 ABOUT = """From raw data to a served Keras model: ingest, validate, transform, train, evaluate, push.
@@ -20,23 +21,6 @@ START = """examples:
 
 exit status: 0 done and pushed, or nothing to do; 1 a step failed; 2 the command or its input is wrong;
 3 the gate rejected the model; 130 interrupted"""
-PREDICT = """sluice predict auto_mpg cars.csv > predictions.jsonl
-  sluice predict auto_mpg 'day=*/cars.parquet' -o predictions.parquet
-  sluice predict auto_mpg cars.csv --id plate --with-inputs -o predictions.csv
-  sluice predict fashion_mnist shirt.png shoes/*.png
-  sluice predict imdb_padded reviews.txt
-  echo 'A wonderful film' | sluice predict imdb_padded
-
-Answers come in the order of the rows. A row that cannot be answered has an "error" in its place, and the exit status
-is 1 then. With pictures, a glob or more than one FILE each answer names its "file"."""
-
-SERVE = """sluice serve auto_mpg imdb_padded --port 8501
-  sluice serve fashion_mnist --log asked.jsonl
-
-A version that is pushed meanwhile takes over within two seconds. Stop it with Ctrl-C."""
-
-CONFIG = """sluice serving-config auto_mpg imdb_padded --base-path /models/serving > models.config
-  sluice serving-config auto_mpg --kserve --serving gs://models/serving | kubectl apply -f -"""
 
 
 class _Command(argparse.ArgumentParser):
@@ -106,7 +90,8 @@ def parser() -> argparse.ArgumentParser:
     _own_tasks(commands)
     _run(commands)
     _looking_back(commands)
-    _serving(commands)
+    for command in serving_options.add_commands(commands.add, _json):
+        _place(command, "serving")
     doctor = commands.add(
         "doctor", "doctor", "check this machine, or a Kubeflow, and say what to do",
         "sluice doctor\n  sluice doctor --host https://kubeflow.example",
@@ -254,76 +239,6 @@ def _looking_back(commands: _Commands) -> None:
     for command in (runs, show, compare, reproduce, clean):
         _place(command, "runs")
         _json(command)
-
-
-def _serving(commands: _Commands) -> None:
-    predict = commands.add("predict", "predict", "answer raw rows with the pushed model, a JSON line for each", PREDICT)
-    predict.add_argument("task", metavar="TASK")
-    predict.add_argument(
-        "files", metavar="FILE", nargs="*",
-        help="CSV, JSON lines, Parquet or TFRecord of the raw features, or a glob; - for stdin (default). For a task "
-        "of pictures also PNG or JPEG files, or a directory of them; for a task of texts .txt, a text a line",
-    )  # fmt: skip
-    predict.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="write to FILE.jsonl, .csv or .parquet instead of stdout; whole or not at all",
-    )
-    predict.add_argument("--id", default="", metavar="COLUMN", help="repeat this column of the file before each answer")
-    predict.add_argument("--with-inputs", action="store_true", help="repeat what was asked before each answer")
-    predict.add_argument("--version", type=int, default=None, metavar="N", help="default: the newest")
-    serve = commands.add(
-        "serve", "serve", "answer over HTTP on this machine, as TF Serving would, with a page to try the model", SERVE
-    )
-    serve.add_argument("served", metavar="TASK", nargs="+")
-    serve.add_argument("--port", type=int, default=8501, metavar="N", help="default: 8501; 0 for any free one")
-    serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default: 127.0.0.1, this machine alone")
-    serve.add_argument("--log", default="", metavar="FILE", help="append what is asked and answered, a JSON line a row")
-    config = commands.add(
-        "serving-config", "serving_config", "print what TF Serving or KServe has to know to serve these tasks", CONFIG
-    )
-    config.add_argument("served", metavar="TASK", nargs="*", help="default: all that have a version")
-    config.add_argument(
-        "--base-path", default="", metavar="PATH", help="where the server finds the versions; default: as for --serving"
-    )
-    config.add_argument("--labels", action="store_true", help="two versions a task: the newest as canary, and stable")
-    config.add_argument(
-        "--stable", action="append", default=[], metavar="TASK=N", help="this version as stable; may be repeated"
-    )
-    config.add_argument("--kserve", action="store_true", help="an InferenceService for each task instead")
-    config.add_argument("--version", type=int, default=None, metavar="N", help="for --kserve; default: the newest")
-    config.add_argument(
-        "--unpinned", action="store_true", help="for --kserve: whichever version is the newest when a pod starts"
-    )
-    versions = commands.add(
-        "versions",
-        "versions",
-        "list the versions of a task's model",
-        "sluice versions auto_mpg\n  sluice versions auto_mpg --json",
-        action="versions",
-    )
-    versions.add_argument("task", metavar="TASK")
-    _json(versions)
-    rollback = commands.add(
-        "rollback",
-        "versions",
-        "make an older version the newest again",
-        "sluice rollback auto_mpg 2\n  sluice rollback auto_mpg 2 --serving gs://bucket/serving",
-        action="rollback",
-    )
-    rollback.add_argument("task", metavar="TASK")
-    rollback.add_argument("version", metavar="VERSION", type=int)
-    release = commands.add(
-        "release",
-        "versions",
-        "let retraining push again after a rollback",
-        "sluice release auto_mpg\n  sluice release auto_mpg --serving gs://bucket/serving",
-        action="release",
-    )
-    release.add_argument("task", metavar="TASK")
-    for command in (predict, serve, config, versions, rollback, release):
-        _place(command, "serving")
 
 
 def _runs_and_serving(command: argparse.ArgumentParser) -> None:
