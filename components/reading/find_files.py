@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import io
 import os
-import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,8 +16,6 @@ from typing import Any, BinaryIO
 
 import fsspec
 
-from components.examples import pictures
-from components.examples.tfrecord import begins_record
 from components.reading.csv_file import csv_spans, read_csv
 from components.reading.json_lines import json_spans, read_json_lines
 from components.reading.line_boundaries import Span
@@ -47,8 +44,6 @@ SPANS: dict[Reader, Callable[[BinaryIO, str, Sequence[str], int], list[Span]]] =
     read_parquet: parquet_spans,
 }
 LARGE, SPAN_BYTES = 64 << 20, 32 << 20
-# What standard input is told by.
-BEGINNING = 1 << 20
 NO_MORE: Mapping[str, Reader] = {}
 GZIP, PARQUET, ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
 
@@ -79,7 +74,7 @@ def file_names(pattern: str, also: Mapping[str, Reader] = NO_MORE) -> list[str]:
 def divided(part: FilePart, needed: Sequence[str]) -> list[FilePart]:
     """A large file that is not compressed as spans of whole rows, always the same ones, for several workers."""
     reader = _reader(part.name)
-    with _readable(part.name), _open(part.name) as file:
+    with readable(part.name), _open(part.name) as file:
         if reader not in SPANS or file.seek(0, os.SEEK_END) < LARGE or file.seek(0):
             return [part]
         if _plain(file, part.name, reader) is not file:
@@ -97,7 +92,7 @@ def read_file(
 ) -> Iterator[Batch]:
     """The raw rows of one file: the `needed` columns, of which only those not `optional` must be there."""
     reader = _reader(path, also)
-    with _readable(path), _open(path) as file:
+    with readable(path), _open(path) as file:
         before = _state(path)
         within = [span] if span else []
         yield from reader(_plain(file, path, reader), path, needed, optional, *within)
@@ -115,61 +110,13 @@ def opened_bytes(path: str) -> bytes:
 def opened(path: str) -> Iterator[tuple[BinaryIO, Reader]]:
     """A file behind its compression, and the reader of its format."""
     reader = _reader(path)
-    with _readable(path), _open(path) as file:
+    with readable(path), _open(path) as file:
         yield _plain(file, path, reader), reader
-
-
-def read_stream(
-    stream: BinaryIO, needed: Sequence[str], optional: Sequence[str] = (), also: Mapping[str, Reader] = NO_MORE
-) -> Iterator[Batch]:
-    """The raw rows of standard input; the format is told by how it begins."""
-    source = "standard input"
-    with _readable(source):
-        buffered = _buffered(stream)
-        if buffered.peek(2)[:2] == GZIP:
-            buffered = _buffered(gzip.GzipFile(fileobj=buffered))
-        start = buffered.read(BEGINNING)
-        whole = _buffered(_Joined(io.BytesIO(start), buffered))
-        if start[:4] == PARQUET:
-            yield from read_parquet(io.BytesIO(whole.read()), source, needed, optional)
-        else:
-            yield from _told(start, needed, also)(whole, source, needed, optional)
-
-
-class _Joined(io.RawIOBase):
-    """Two streams, one after the other."""
-
-    def __init__(self, *streams: BinaryIO) -> None:
-        self._streams = list(streams)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while self._streams:
-            if data := self._streams[0].read(len(buffer)):
-                buffer[: len(data)] = data
-                return len(data)
-            self._streams.pop(0)
-        return 0
-
-
-def _told(start: bytes, needed: Sequence[str], also: Mapping[str, Reader]) -> Reader:
-    """The reader for what begins so."""
-    if ".png" in also and pictures.is_file(start):
-        return also[".png"]
-    if begins_record(start):
-        return read_tfrecord
-    line = start.lstrip(b"\xef\xbb\xbf \r\n").partition(b"\n")[0]
-    if line[:1] == b"{" and (".txt" not in also or line[1:].lstrip()[:1] in (b'"', b"}")):
-        return read_json_lines
-    names = {name.strip(' "\r') for name in re.split("[,;\t|]", line.decode("utf-8", errors="replace"))}
-    return also[".txt"] if ".txt" in also and not names & set(needed) else read_csv
 
 
 def matches(pattern: str) -> list[str]:
     """The files that a path or glob names, whatever their endings; InputError if there are none."""
-    with _readable(pattern):
+    with readable(pattern):
         if _remote(pattern):
             system, path = urls.system_of(pattern)
         else:
@@ -238,12 +185,12 @@ def _plain(file: BinaryIO, path: str, reader: Reader) -> BinaryIO:
             f"{path} is a zip archive or a spreadsheet. Expected what its ending says: unpack or export it."
         )
     if start[:2] == GZIP:
-        return _buffered(gzip.GzipFile(fileobj=file))
+        return buffered(gzip.GzipFile(fileobj=file))
     return file
 
 
 @contextmanager
-def _readable(path: str) -> Iterator[None]:
+def readable(path: str) -> Iterator[None]:
     """Errors of file systems and compression as sentences."""
     try:
         yield
@@ -265,13 +212,13 @@ def _readable(path: str) -> Iterator[None]:
         raise
 
 
-def _buffered(stream: Any) -> io.BufferedReader:
+def buffered(stream: Any) -> io.BufferedReader:
     return io.BufferedReader(stream, 1 << 20)
 
 
 def version_of(path: str) -> str:
     """The content's hash for a local file; what the store says of it for a remote one."""
-    with _readable(path):
+    with readable(path):
         if not _remote(path):
             with Path(path).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
