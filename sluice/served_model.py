@@ -32,7 +32,8 @@ class ServedModel:
 
         from components.predict.predict import answered
         from components.predict.write_answers import table
-        from components.reading import headers, read_frames
+        from components.reading import headers
+        from components.reading.data_frames import read_frames
 
         features = self._definition.features
         if not isinstance(rows, pd.DataFrame):

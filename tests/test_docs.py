@@ -10,7 +10,8 @@ import pytest
 from repository import ROOT
 
 import tasks
-from components.reading import check_rows, read_frames
+from components.reading import check_rows
+from components.reading.data_frames import read_frames
 from pipelines.command_line import parser
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

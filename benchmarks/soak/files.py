@@ -17,8 +17,9 @@ import tasks
 from components.examples.encode import encode
 from components.examples.tfrecord import framed
 from components.ingest.worker import SUMMARY, Schema, write_part
-from components.reading import file_parts, read_frames
 from components.reading.check_rows import check
+from components.reading.data_frames import read_frames
+from components.reading.find_files import file_parts
 from tasks import InputError, Task
 
 TASK, ROWS, SECONDS = "auto_mpg", 300, 30

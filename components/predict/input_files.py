@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from components import reading
-from components.reading import Batch, Pictures, Reader, Rejected
+from components.examples.rejected import Rejected
+from components.reading.find_files import Reader, file_names, read_file
 from components.reading.headers import asked, renamed
+from components.reading.raw_batch import Batch
+from components.reading.standard_input import read_stream
+from components.reading.text_and_pictures import Pictures, read_picture, read_text
 from components.storage.local_paths import local_path
 from tasks import Feature, Image, InputError, Task, Text
 
@@ -47,10 +50,10 @@ def batches(task: Task, names: Sequence[str], further: Sequence[str] = ()) -> It
         yield from _pictures(task.features[0].name, pictures)
         pictures = []
         if name == STDIN:
-            found = reading.read_stream(sys.stdin.buffer, needed, optional, _also(task))
+            found = read_stream(sys.stdin.buffer, needed, optional, _also(task))
             yield from renamed(found, task.features, absent)
         else:
-            yield from renamed(reading.read_file(name, needed, optional, _also(task)), task.features, absent)
+            yield from renamed(read_file(name, needed, optional, _also(task)), task.features, absent)
     yield from _pictures(task.features[0].name, pictures)
 
 
@@ -59,9 +62,9 @@ def _also(task: Task) -> Mapping[str, Reader]:
     alone: Feature | None = task.features[0] if len(task.features) == 1 else None
     match alone:
         case Text():
-            return {".txt": reading.read_text}
+            return {".txt": read_text}
         case Image():
-            return dict.fromkeys(PICTURES, reading.read_picture)
+            return dict.fromkeys(PICTURES, read_picture)
     return {}
 
 
@@ -74,7 +77,7 @@ def _names(path: str, also: Mapping[str, Reader]) -> list[str]:
         if not found:
             raise InputError(f"There is no picture in the directory {path}. Expected files {', '.join(PICTURES)}.")
         return found
-    return reading.file_names(path, also)
+    return file_names(path, also)
 
 
 def _picture(name: str) -> bool:

@@ -16,8 +16,9 @@ import pyarrow as pa
 import tasks
 from components.predict import input_files, write_answers
 from components.predict.write_answers import Csv, JsonLines, Parquet, Part
-from components.reading import Batch, Pictures
 from components.reading.check_rows import check
+from components.reading.raw_batch import Batch
+from components.reading.text_and_pictures import Pictures
 from components.serving import versions
 from components.serving.pushed_model import RawModel
 from components.storage import atomic_files

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.examples.rejected import Rejected, SetAside, told
-from components.reading import Batch
 from components.reading.convert_columns import convert
+from components.reading.raw_batch import Batch
 from components.reading.row_ids import row_ids
 from components.reading.single_values import Fault
 from tasks import Category, Feature, Number

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from components.reading import Batch, FilePart, divided, file_parts, read_file, read_frames
+from components.reading.data_frames import read_frames
+from components.reading.find_files import FilePart, divided, file_parts, read_file
 from components.reading.headers import asked, renamed
 from components.reading.picture_folders import PicturesPart, meant, picture_parts
+from components.reading.raw_batch import Batch
 from tasks import Feature, InputError, Part, Task
 
 Kind = Literal["sample", "real", "user"]

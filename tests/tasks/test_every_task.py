@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 import tasks
-from components.reading import read_frames
 from components.reading.check_rows import check
+from components.reading.data_frames import read_frames
 from components.storage.atomic_files import read_json
 
 MODELS = [(task, model) for task in tasks.names() for model in tasks.get(task).models]

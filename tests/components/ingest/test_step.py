@@ -14,7 +14,7 @@ from components.examples.tfrecord import serialized_examples_of
 from components.ingest import merge_parts, worker_exchange
 from components.ingest import step as ingest
 from components.ingest.worker import Schema, write_part
-from components.reading import FilePart
+from components.reading.find_files import FilePart
 from components.reading.sources import Source, file_parts, snapshot
 from tasks import Bar, Category, InputError, Model, Number, Part, Task, Text, Train
 
@@ -295,8 +295,8 @@ def test_official_ids_are_found_whatever_their_order() -> None:
     import pyarrow as pa
 
     from components.ingest.worker import without_official
-    from components.reading import Batch
     from components.reading.check_rows import check
+    from components.reading.raw_batch import Batch
 
     batch = Batch(columns={"length": pa.array([1.0, 2.0, 3.0])}, numbers=np.array([4, 6, 9]), source="x", unit="line")
     rows = check([Number("length")], None, batch)

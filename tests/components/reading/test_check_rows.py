@@ -11,9 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from components.reading import Batch, read_file
 from components.reading.assign_split import splits_of
 from components.reading.check_rows import Rows, check
+from components.reading.find_files import read_file
+from components.reading.raw_batch import Batch
 from components.reading.row_ids import row_ids, value_bits
 from tasks import Category, Feature, Image, Number, Text
 

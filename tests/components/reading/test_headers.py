@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from components.reading import FilePart
+from components.reading.find_files import FilePart
 from components.reading.headers import asked, renamed
 from components.reading.sources import part_batches
 from tasks import Bar, InputError, Model, Number, Part, Task, Text, Train

@@ -18,8 +18,12 @@ import pytest
 
 from components.examples import encode, tfrecord
 from components.examples.rejected import told
-from components.reading import Batch, file_parts, line_boundaries, read_file, read_frames, read_stream, tfrecord_file
+from components.reading import line_boundaries, tfrecord_file
 from components.reading.check_rows import check
+from components.reading.data_frames import read_frames
+from components.reading.find_files import file_parts, read_file
+from components.reading.raw_batch import Batch
+from components.reading.standard_input import read_stream
 from tasks import Category, Feature, InputError, Number, Text
 
 NAMES = ["a", "b"]
