@@ -224,7 +224,7 @@ def test_the_package_is_the_installed_one_and_the_tools_are_not_there(image: Con
 @pytest.mark.slow
 def test_other_code_under_the_same_image_name_has_other_keys(image: Container, tmp_path: Path) -> None:
     """An image whose tag was moved to other code: Kubeflow's cache must not take its steps for the old ones."""
-    code = "from components import resolve; print(*resolve.step_codes('auto_mpg'))"
+    code = "from components.resolve import step; print(*step.step_codes('auto_mpg'))"
 
     def keys() -> list[str]:
         return subprocess.run(
