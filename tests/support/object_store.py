@@ -57,11 +57,12 @@ def main(url: str, model: str) -> None:
         "provenance.json": {"model_sha256": atomic_files.tree_hash(model)},
         "statistics.json": {"x": list(range(999))},
     }
-    print("ready", flush=True)
     while True:
+        print("pushing", flush=True)
         versions.add(url, "cars", model, papers)
         versions.prune(url, "cars", 5)
-        versions.rollback(url, "cars", versions.versions(url, "cars")[-2].number)
+        for earlier in versions.versions(url, "cars")[-2:-1]:
+            versions.rollback(url, "cars", earlier.number)
 
 
 if __name__ == "__main__":

@@ -425,14 +425,16 @@ def test_a_server_that_polls_never_sees_an_incomplete_version(tmp_path: Path, sc
 
     server = threading.Thread(target=poll)
     server.start()
+    moment, deadline = random.Random(0), time.monotonic() + 60
     try:
-        for _ in range(8):
+        while len(seen) < 4 and time.monotonic() < deadline:
             command = [sys.executable, str(OBJECT_STORE), f"{scheme}{root}", str(model)]
             environment = {**os.environ, "PYTHONPATH": str(ROOT)}
             pusher = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
             assert pusher.stdout is not None
-            assert pusher.stdout.readline() == b"ready\n"
-            time.sleep(random.Random(len(seen)).uniform(0.1, 0.4))
+            for _ in range(moment.randint(1, 3)):
+                assert pusher.stdout.readline() == b"pushing\n"
+            time.sleep(moment.uniform(0, 0.2))
             pusher.kill()
             pusher.wait()
             pusher.stdout.close()
@@ -442,7 +444,7 @@ def test_a_server_that_polls_never_sees_an_incomplete_version(tmp_path: Path, sc
     assert broken == []
     assert len(seen) > 3
     left = versions.versions(root, "cars")
-    assert 2 <= len(left) < len(seen) + 8
+    assert 2 <= len(left)
     assert max(seen) <= left[-1].number
 
 
