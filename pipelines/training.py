@@ -6,14 +6,17 @@ from typing import Dict, List
 from kfp import dsl
 
 from components import ops
+from pipelines.kubeflow import combined_steps
 
 
-def pipeline(*, sparing: bool = False, concluding: bool = False, scheduled: bool = False, sent: bool = False):
+def pipeline(
+    *, sparing: bool = False, concluding: bool = False, scheduled: bool = False, sent: bool = False, few: bool = False
+):
     """The graph, flat as kfp's local runners need it, or with what only a cluster can do.
 
     Sparing, nothing runs after `resolve` where its answer is that the outcome is being served already. Concluding, a
     last step fails where the gate rejected. Scheduled, the backend is asked for when the run was due. Sent, versions
-    remember the run by its id: a run of a schedule has no name.
+    remember the run by its id: a run of a schedule has no name. Few, cheap neighbours are one step.
     """
 
     @dsl.pipeline(
@@ -79,23 +82,24 @@ def pipeline(*, sparing: bool = False, concluding: bool = False, scheduled: bool
         found = resolve.outputs
 
         with dsl.If(found["serving"] == 0, name="if-new") if sparing else nullcontext():
-            ingest = ops.ingest(
-                task=task,
-                data=found["data"],
-                data_dir=data_dir,
-                snapshot=found["snapshot"],
-                beam_args=beam_args,
-                code=found["ingest_code"],
-            )
+            ingesting = {
+                "task": task,
+                "data": found["data"],
+                "data_dir": data_dir,
+                "snapshot": found["snapshot"],
+                "beam_args": beam_args,
+            }
+            validating = {"task": task, "destination": destination, "champion": found["champion"]}
+            if few:
+                ingest = validate = combined_steps.ingest_and_validate(
+                    **ingesting | validating, ingest_code=found["ingest_code"], validate_code=found["validate_code"]
+                )
+            else:
+                ingest = ops.ingest(**ingesting, code=found["ingest_code"])
+                validate = ops.validate(
+                    **validating, code=found["validate_code"], statistics=ingest.outputs["statistics"]
+                )
             examples, statistics = ingest.outputs["examples"], ingest.outputs["statistics"]
-
-            validate = ops.validate(
-                task=task,
-                destination=destination,
-                champion=found["champion"],
-                code=found["validate_code"],
-                statistics=statistics,
-            )
 
             transform = ops.transform(
                 task=task,
@@ -117,43 +121,44 @@ def pipeline(*, sparing: bool = False, concluding: bool = False, scheduled: bool
                 examples=examples,
                 transform_graph=transform.outputs["transform_graph"],
             )
-            evaluate = ops.evaluate(
-                task=task,
-                model_name=found["model"],
-                data=found["data"],
-                destination=destination,
-                champion=found["champion"],
-                force=force,
-                code=found["evaluate_code"],
-                examples=examples,
-                statistics=statistics,
-                anomalies=validate.outputs["anomalies"],
-                transform_graph=transform.outputs["transform_graph"],
-                model=train.outputs["model"],
-            )
-            rehearse = ops.rehearse(
-                task=task,
-                code=found["rehearse_code"],
-                model=train.outputs["model"],
-                examples=examples,
-                predictions=evaluate.outputs["predictions"],
-            )
-            push = ops.push(
-                task=task,
-                destination=destination,
-                champion=found["champion"],
-                inputs=found["inputs"],
-                run=dsl.PIPELINE_JOB_ID_PLACEHOLDER if sent else dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
-                force=force,
-                publish=publish,
-                keep=keep,
-                parameters=found["parameters"],
-                statistics=statistics,
-                model=train.outputs["model"],
-                blessing=evaluate.outputs["blessing"],
-                rehearsal=rehearse.outputs["rehearsal"],
-                judged=evaluate.outputs["report"],
-            )
+
+            rehearsing = {"task": task, "examples": examples, "model": train.outputs["model"]}
+            evaluating = rehearsing | {
+                "model_name": found["model"],
+                "data": found["data"],
+                "destination": destination,
+                "champion": found["champion"],
+                "force": force,
+                "statistics": statistics,
+                "anomalies": validate.outputs["anomalies"],
+                "transform_graph": transform.outputs["transform_graph"],
+            }
+            pushing = {
+                "task": task,
+                "destination": destination,
+                "champion": found["champion"],
+                "inputs": found["inputs"],
+                "run": dsl.PIPELINE_JOB_ID_PLACEHOLDER if sent else dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+                "force": force,
+                "publish": publish,
+                "keep": keep,
+                "parameters": found["parameters"],
+                "statistics": statistics,
+                "model": train.outputs["model"],
+            }
+            if few:
+                evaluate = push = combined_steps.evaluate_and_push(**evaluating | pushing)
+            else:
+                evaluate = ops.evaluate(**evaluating, code=found["evaluate_code"])
+                rehearse = ops.rehearse(
+                    **rehearsing, code=found["rehearse_code"], predictions=evaluate.outputs["predictions"]
+                )
+                push = ops.push(
+                    **pushing,
+                    blessing=evaluate.outputs["blessing"],
+                    rehearsal=rehearse.outputs["rehearsal"],
+                    judged=evaluate.outputs["report"],
+                )
             push.set_caching_options(False)
             if concluding:
                 ops.conclude(

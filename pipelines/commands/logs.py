@@ -7,18 +7,17 @@ import json
 import re
 from typing import Any
 
-from pipelines import compiled_graph
-from pipelines.kubeflow import client, follow_run, run_parameters, step_logs
+from pipelines.kubeflow import client, run_parameters, step_logs
 from pipelines.kubeflow.client import Cluster
+from pipelines.kubeflow.step_resources import TITLES
 from tasks import InputError, nearest
 
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def main(given: argparse.Namespace) -> int:
-    steps = [*(step.name for step in compiled_graph.training().steps), follow_run.CONCLUDE]
-    if given.step not in steps:
-        raise InputError(f"There is no step {given.step!r}.{nearest(given.step, steps)}")
+    if given.step not in TITLES:
+        raise InputError(f"There is no step {given.step!r}.{nearest(given.step, [*TITLES])}")
     chosen = run_parameters.profile_of(given)
     cluster = client.connect(chosen.host, namespace=chosen.namespace, token_file=given.token_file)
     log = step_logs.read(cluster, _run(cluster, given.run), given.step)

@@ -12,6 +12,7 @@ from pipelines.kubeflow.client import Cluster
 from pipelines.kubeflow.error_messages import Unreachable
 from pipelines.kubeflow.follow_run import DONE, FAILED, REJECTED, WRONG_INPUT, Seen
 from pipelines.kubeflow.profile import Profile
+from pipelines.kubeflow.step_resources import TITLES
 
 INTERRUPTED = 130
 
@@ -34,7 +35,7 @@ def main(given: argparse.Namespace) -> int:
             print(json.dumps({**facts, "steps": []}, indent=1))
         return DONE
     try:
-        seen = follow_run.follow(cluster, run_id, _steps(), _say, given.every)
+        seen = follow_run.follow(cluster, run_id, TITLES, _say, given.every)
     except KeyboardInterrupt:
         print(f"sluice: no longer waiting; the run goes on: {url}", file=sys.stderr)
         return INTERRUPTED
@@ -68,12 +69,6 @@ def _started(cluster: Cluster, experiment_id: str, name: str) -> str:
     with cluster.spoken("looking for the run"):
         listed = cluster.client.list_runs(experiment_id=experiment_id, sort_by="created_at desc", page_size=20)
     return next((str(run.run_id) for run in listed.runs or [] if run.display_name == name), "")
-
-
-def _steps() -> list[str]:
-    from pipelines import compiled_graph
-
-    return [*(step.name for step in compiled_graph.training().steps), follow_run.CONCLUDE]
 
 
 def _outcome(seen: Seen, parameters: dict[str, Any]) -> dict[str, Any]:

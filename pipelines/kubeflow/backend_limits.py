@@ -107,7 +107,8 @@ def _values(step: _Step) -> Iterator[Finding]:
         constant = source.get("runtimeValue", {}).get("constant")
         if isinstance(constant, str) and (MACRO.search(constant) or any(word in constant for word in UNFILLED)):
             yield Finding(False, f"{step.name}'s {name} is {constant!r}, which the backend leaves as it stands.")
-    if step.task.get("cachingOptions", {}).get("enableCache") and "code" not in given and "container" in step.executor:
+    hashed = any(name == "code" or name.endswith("_code") for name in given)
+    if step.task.get("cachingOptions", {}).get("enableCache") and not hashed and "container" in step.executor:
         yield Finding(False, f"{step.name} is cached without a hash of its code: a moved image tag would go unnoticed.")
 
 

@@ -122,6 +122,7 @@ def _placing(
     )
     many = {"action": "append", "default": []}
     option("--backend", f"of Kubeflow Pipelines; default: {backend}", metavar="VERSION")
+    option("--steps", "few: cheap neighbours share a pod; default: all", choices=("all", "few"))
     option("--image", "the image that the steps run in", metavar="IMAGE")
     option("--gpu-image", "the image of the trainer with GPUs; default: that of all steps", metavar="IMAGE")
     option("--gpus", "for the trainer alone; default: 0", type=int, metavar="N")

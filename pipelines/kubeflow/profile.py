@@ -21,6 +21,7 @@ TABLE = ("tool", "sluice", "kubeflow")
 GPU = "nvidia.com/gpu"
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 PULLS = ("Always", "IfNotPresent", "Never")
+STEPS = ("all", "few")
 SIZE = re.compile(r"[0-9]+(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)?")
 VERSION = re.compile(r"(\d+)\.(\d+)(\.\d+)?")
 URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/]\S*")
@@ -40,6 +41,7 @@ class Profile:
     namespace: str = ""
     destination: str = ""
     pipeline_root: str = ""
+    steps: str = "all"
     service_account: str = ""
     image: str = ""
     gpu_image: str = ""
@@ -68,6 +70,7 @@ class Profile:
         _demand(not self.backend or VERSION.fullmatch(self.backend), words, self.backend)
         allowed = "pull_policy must be Always, IfNotPresent or Never"
         _demand(not self.pull_policy or self.pull_policy in PULLS, allowed, self.pull_policy)
+        _demand(self.steps in STEPS, "steps must be all or few", self.steps)
         for words in (*self.tolerations, *self.gpu_tolerations):
             toleration(words)
         _check_names(self)

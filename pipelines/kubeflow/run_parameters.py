@@ -27,7 +27,7 @@ def profile_of(given: argparse.Namespace) -> Profile:
     """The profile with the flags over it."""
     flags = {name: getattr(given, name, None) for name in (
         "host", "backend", "namespace", "destination", "service_account", "image", "gpu_image", "gpus", "gpu_type",
-        "shm", "pipeline_root",
+        "shm", "pipeline_root", "steps",
     )}  # fmt: skip
     flags |= {
         "tolerations": given.toleration,

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipelines.kubeflow.client import Cluster
 from pipelines.kubeflow.follow_run import DONE, EXECUTOR, REJECTED, Seen
+from pipelines.kubeflow.step_resources import COMBINED
 from tasks import InputError
 
 # What KFP's launcher and Argo's executor write between and after the lines of the step.
@@ -24,8 +25,9 @@ LONGEST = 4000
 
 
 def read(cluster: Cluster, run: Any, step: str) -> str:
-    """The log of the step's last attempt that has one."""
-    tried = pods(run, step)
+    """The log of the step's last attempt that has one; of a step that shares a pod, the log of that."""
+    shared = (name for name, parts in COMBINED.items() if step in parts)
+    tried = [pod for name in (step, *shared) for pod in pods(run, name)]
     for pod in tried:
         with cluster.spoken("reading the log"):
             log = _asked(cluster, str(run.run_id), pod)

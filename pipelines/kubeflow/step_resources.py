@@ -26,13 +26,18 @@ ROOM = {
     "conclude": ("100m", "500m", "128Mi", "512Mi"),
     "": ("1", "2", "2Gi", "8Gi"),
 }
+# Which steps share a pod where there are to be few.
+COMBINED = {"ingest-and-validate": ["ingest", "validate"], "evaluate-and-push": ["evaluate", "rehearse", "push"]}
+# In the order in which they run.
 TITLES = {
     "resolve": "Resolve data and champion",
     "ingest": "Ingest rows",
+    "ingest-and-validate": "Ingest and validate rows",
     "validate": "Validate data",
     "transform": "Analyse for preprocessing",
     "train": "Train",
     "evaluate": "Evaluate and judge",
+    "evaluate-and-push": "Evaluate, rehearse and push",
     "rehearse": "Rehearse serving",
     "push": "Push what was blessed",
     "conclude": "Conclude",
@@ -51,15 +56,16 @@ def placed(profile: Profile, *, cached: bool = True, labels: dict[str, str] | No
 
     from pipelines import training
 
-    made = training.pipeline(**how)
+    made = training.pipeline(few=profile.steps == "few", **how)
     pipeline = made.pipeline_func
 
     @functools.wraps(pipeline)
     def anywhere(*given: Any, **parameters: Any) -> Any:
         outputs = pipeline(*given, **parameters)
         steps = pipeline_context.Pipeline.get_default_pipeline().tasks
-        if unknown := sorted(profile.resources.keys() - steps.keys()):
-            raise InputError(f"There is no step {unknown[0]!r} to give resources to.{nearest(unknown[0], [*steps])}")
+        known = [part for name in steps for part in COMBINED.get(name, [name])]
+        if unknown := sorted(profile.resources.keys() - {*known}):
+            raise InputError(f"There is no step {unknown[0]!r} to give resources to.{nearest(unknown[0], known)}")
         for name, step in steps.items():
             _place(name, step, profile, {**profile.labels, **(labels or {})})
             if named:
@@ -108,7 +114,7 @@ def manifest(profile: Profile) -> str:
 def _place(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> None:
     on_gpus = name == TRAINER and profile.gpus > 0
     step.container_spec.image = (on_gpus and profile.gpu_image) or profile.image or step.container_spec.image
-    room = resource_quantities.room(profile.resources.get(name, {}), ROOM.get(name, ROOM[""]))
+    room = _room(name, profile)
     resource_quantities.check_shared(profile.shm if name == TRAINER else "", room["memory_limit"])
     for key, value in room.items():
         setter = {"cpu": "cpu_request", "memory": "memory_request"}.get(key, key)
@@ -121,6 +127,13 @@ def _place(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> No
     if on_gpus:
         step.set_accelerator_type(profile.gpu_type)
         step.set_accelerator_limit(profile.gpus)
+
+
+def _room(name: str, profile: Profile) -> dict[str, str]:
+    """Of steps that share a pod, the largest counts: they run one after the other."""
+    parts = COMBINED.get(name, [name])
+    rooms = [resource_quantities.room(profile.resources.get(part, {}), ROOM.get(part, ROOM[""])) for part in parts]
+    return {key: max((room[key] for room in rooms), key=resource_quantities.amount) for key in rooms[0]}
 
 
 def _on_kubernetes(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> None:

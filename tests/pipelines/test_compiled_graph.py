@@ -8,6 +8,7 @@ import pytest
 from repository import ROOT
 
 from pipelines import compiled_graph
+from pipelines.kubeflow.step_resources import COMBINED
 
 STEPS = ["resolve", "ingest", "validate", "transform", "train", "evaluate", "rehearse", "push"]
 
@@ -53,9 +54,11 @@ def test_a_loop_is_refused() -> None:
         compiled_graph.read(spec)
 
 
-def _functions() -> list[ast.FunctionDef]:
-    tree = ast.parse((ROOT / "components" / "ops.py").read_text())
-    return [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+def _functions(path: str = "components/ops.py") -> list[ast.FunctionDef]:
+    return [node for node in ast.parse((ROOT / path).read_text()).body if isinstance(node, ast.FunctionDef)]
+
+
+SHARING = _functions("pipelines/kubeflow/combined_steps.py")
 
 
 def test_there_is_a_signature_for_every_step() -> None:
@@ -74,3 +77,36 @@ def test_a_signature_s_body_is_its_imports_and_one_call(function: ast.FunctionDe
     )  # fmt: skip
     assert not [node for statement in function.body for node in ast.walk(statement) if isinstance(node, forbidden)]
     assert sum(isinstance(node, ast.Call) for node in ast.walk(last)) == 1
+
+
+@pytest.mark.parametrize("function", SHARING, ids=lambda function: function.name)
+def test_steps_that_share_a_pod_are_called_as_apart_one_after_the_other(function: ast.FunctionDef) -> None:
+    parts = COMBINED[function.name.replace("_", "-")]
+    imports = [line for line in function.body if isinstance(line, ast.ImportFrom)]
+    assert {ast.unparse(line) for line in imports} == {f"from components.{p} import step as {p}" for p in parts}
+    *calls, last = function.body[len(imports) :]
+    apart = {each.name: each.body[-1].value for each in _functions()}
+    for part, statement in zip(parts, calls, strict=True):
+        assert isinstance(statement, ast.Assign | ast.Expr)
+        judged = {"report.path": "judged.path"} if part == "evaluate" else {}
+        expected = {each.arg: ast.unparse(each.value) for each in apart[part].keywords}
+        given = {each.arg: ast.unparse(each.value) for each in statement.value.keywords}
+        assert ast.unparse(statement.value.func) == f"{part}.run" == ast.unparse(apart[part].func)
+        assert given == {name: judged.get(value, value) for name, value in expected.items()}
+        assert not statement.value.args
+    assert isinstance(last, ast.Return)
+    returned = last.value.elts if isinstance(last.value, ast.Tuple) else [last.value]
+    assert all(isinstance(each, ast.Name | ast.Attribute) for each in returned)
+
+
+@pytest.mark.parametrize(("name", "parts"), COMBINED.items())
+def test_steps_that_share_a_pod_put_out_all_that_they_put_out_apart(name: str, parts: list[str]) -> None:
+    from components import ops
+    from pipelines.kubeflow import combined_steps
+
+    whole = getattr(combined_steps, name.replace("-", "_")).component_spec.outputs
+    apart = {part: dict(getattr(ops, part).component_spec.outputs or {}) for part in parts}
+    if name == "evaluate-and-push":
+        apart["evaluate"]["judged"] = apart["evaluate"].pop("report")  # push writes it again, with what came of it
+        del apart["rehearse"]["passed"]  # push reads it in the rehearsal itself
+    assert whole == {key: about for part in parts for key, about in apart[part].items()}

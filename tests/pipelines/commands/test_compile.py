@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,55 @@ def test_where_nothing_is_new_nothing_runs_after_the_first_step() -> None:
     assert all(task["taskInfo"]["name"] == step_resources.TITLES[name] for name, task in below.items())
 
 
+FEW = Profile(steps="few", resources={"ingest": {"cpu": "3"}, "validate": {"memory": "6Gi"}})
+
+
+def test_few_steps_are_the_same_pipeline_with_cheap_neighbours_in_one_pod() -> None:
+    few = documents(step_resources.compiled(FEW))[0]
+    steps = few["root"]["dag"]["tasks"]
+    assert steps.keys() == {"resolve", "ingest-and-validate", "transform", "train", "evaluate-and-push"}
+    whole = documents(step_resources.compiled(Profile()))[0]
+    for kept in ("resolve", "transform", "train"):
+        assert (
+            few["deploymentSpec"]["executors"][f"exec-{kept}"] == whole["deploymentSpec"]["executors"][f"exec-{kept}"]
+        )
+    assert few["root"]["inputDefinitions"] == whole["root"]["inputDefinitions"]
+    assert {name for name, task in steps.items() if task["cachingOptions"]} == {
+        "ingest-and-validate",
+        "transform",
+        "train",
+    }
+    keyed = steps["ingest-and-validate"]["inputs"]["parameters"]
+    assert [keyed[f"{part}_code"]["taskOutputParameter"]["outputParameterKey"] for part in ("ingest", "validate")] == [
+        "ingest_code", "validate_code",
+    ]  # fmt: skip
+    sent = step_resources.compiled(replace(EVERYTHING, steps="few"), sparing=True, concluding=True, scheduled=True)
+    assert backend_limits.findings(sent, "2.17.0") == []
+    assert "evaluate_and_push" in sent
+
+
+def pods(spec: dict[str, Any], dag: dict[str, Any]) -> int:
+    """A driver for each group of steps, and for each step its driver and itself, as a backend of 2.17 starts them."""
+    below = (spec["components"][task["componentRef"]["name"]] for task in dag["tasks"].values())
+    return 1 + sum(pods(spec, component["dag"]) if "dag" in component else 2 for component in below)
+
+
+def test_few_steps_save_six_pods() -> None:
+    counted = []
+    for how in ({}, {"sparing": True, "concluding": True}):
+        specs = (documents(step_resources.compiled(each, **how))[0] for each in (Profile(), FEW))
+        counted.append([pods(spec, spec["root"]["dag"]) for spec in specs])
+    assert counted == [[17, 11], [20, 14]]
+
+
+def test_a_pod_that_is_shared_is_as_large_as_its_largest_step() -> None:
+    spec = documents(step_resources.compiled(FEW))[0]
+    keys = ("resourceCpuRequest", "resourceCpuLimit", "resourceMemoryRequest", "resourceMemoryLimit")
+    assert [resources_of(spec, "ingest-and-validate")[key] for key in keys] == ["3", "4", "6Gi", "8Gi"]
+    alone, shared = (documents(step_resources.compiled(each))[0] for each in (Profile(), FEW))
+    assert resources_of(shared, "evaluate-and-push") == resources_of(alone, "evaluate")
+
+
 def test_without_cache_every_step_runs() -> None:
     assert "enableCache: true" not in step_resources.compiled(Profile(), cached=False)
 
@@ -238,6 +288,7 @@ def test_profiles_lie_over_the_base_and_flags_over_both(tmp_path: Path) -> None:
     [
         ("imgae = 'x'", "has no place for 'imgae' in a Kubeflow profile. Did you mean 'image'?"),
         ("gpus = 'two'", "gpus must be a int"),
+        ("steps = 'some'", "steps must be all or few"),
         ("backend = 'new'", "backend must be a version of Kubeflow Pipelines"),
         ("gpus = true", "gpus must be a int"),
         ("volumes = ['models']", "A volume is CLAIM:/PATH"),

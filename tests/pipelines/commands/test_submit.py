@@ -174,6 +174,18 @@ def test_logs_of_what_is_not_there(
     assert (found, sentence in said) == (status, True), said
 
 
+def test_steps_that_share_a_pod_are_followed_and_have_the_log_of_that(server: Backend, sluice: Sluice) -> None:
+    server.cached, server.endings = {"ingest-and-validate"}, {"evaluate-and-push": "FAILED"}
+    server.logs = {"evaluate-and-push": LAUNCHER}
+    status, out, said = sluice(*WAIT, "--steps", "few", "--json")
+    steps = [(step["name"], step["status"]) for step in json.loads(out)["steps"]]
+    assert steps == [("resolve", "ran"), ("ingest-and-validate", "cached"), ("transform", "ran"), ("train", "ran"),
+                     ("evaluate-and-push", "failed")]  # fmt: skip
+    assert (status, "The step evaluate-and-push failed. No file matches" in said) == (1, True)
+    for step in ("rehearse", "evaluate-and-push"):
+        assert sluice("logs", server.runs[0]["run_id"], step)[:2] == (0, LAUNCHER)
+
+
 def test_argo_s_hash_is_that_of_a_pod_that_a_real_backend_named() -> None:
     assert step_logs.node_hash("general-cpu-rnggt.root.workspace-name.executor(0)") == 1467617326
 
