@@ -144,6 +144,12 @@ def _run(commands: _Commands) -> None:
         action="store_true",
         help="train and judge, but push nothing: for what is only to be tried; a later run without it pushes at once",
     )
+    run.add_argument(
+        "--notify",
+        default="",
+        metavar="URL",
+        help="tell this webhook, in JSON, if the model is rejected or the run fails",
+    )
     run.add_argument("--keep", type=int, default=0, metavar="N", help="so many versions stay served; default: 0, all")
     run.add_argument("--force", default=None, metavar="REASON", help="push past the gate; the reason is kept")
     _runs_and_serving(run)

@@ -20,6 +20,12 @@ SERVE = """sluice serve auto_mpg imdb_padded --port 8501
 
 A version that is pushed meanwhile takes over within two seconds. Stop it with Ctrl-C."""
 
+SKEW = """sluice skew auto_mpg asked.jsonl
+  sluice skew auto_mpg 'logs/*.jsonl.gz' --labels mileage.csv --key plate --json
+
+The rows that the newest version answered, or --version N, are compared with those it was trained on. The exit status
+is 3 where a column, or with labels a metric, lies beyond the task's limits by more than chance."""
+
 CONFIG = """sluice serving-config auto_mpg imdb_padded --base-path /models/serving > models.config
   sluice serving-config auto_mpg --kserve --serving gs://models/serving | kubectl apply -f -"""
 
@@ -29,7 +35,7 @@ Extend = Callable[[argparse.ArgumentParser], None]
 
 def add_commands(add: Add, as_json: Extend) -> list[argparse.ArgumentParser]:
     """The commands, which all take the directory that is served."""
-    return [_predict(add), *_servers(add), *_versions(add, as_json)]
+    return [_predict(add), *_servers(add), _skew(add, as_json), *_versions(add, as_json)]
 
 
 def _predict(add: Add) -> argparse.ArgumentParser:
@@ -77,6 +83,30 @@ def _servers(add: Add) -> tuple[argparse.ArgumentParser, ...]:
         "--unpinned", action="store_true", help="for --kserve: whichever version is the newest when a pod starts"
     )
     return serve, config
+
+
+def _skew(add: Add, as_json: Extend) -> argparse.ArgumentParser:
+    skew = add("skew", "skew", "compare what a served model was asked with what it was trained on", SKEW)
+    skew.add_argument("task", metavar="TASK")
+    skew.add_argument(
+        "files", metavar="LOG", nargs="+",
+        help="what `sluice serve --log` wrote, or TFRecords of TF Serving's PredictionLog; or a glob",
+    )  # fmt: skip
+    skew.add_argument("--version", type=int, default=None, metavar="N", help="default: the newest")
+    skew.add_argument(
+        "--labels",
+        default="",
+        metavar="FILE",
+        help="labels that came since, to measure the model by: CSV, JSON lines, ...",
+    )
+    skew.add_argument(
+        "--key", default="id", metavar="COLUMN", help="the column of --labels that holds the log's ids; default: id"
+    )
+    skew.add_argument(
+        "--notify", default="", metavar="URL", help="tell this webhook, in JSON, of what is beyond a limit"
+    )
+    as_json(skew)
+    return skew
 
 
 def _versions(add: Add, as_json: Extend) -> tuple[argparse.ArgumentParser, ...]:

@@ -31,6 +31,10 @@ class DamagedRecordError(ValueError):
     """The bytes are not, or no longer, those of a TFRecord file."""
 
 
+class CutOffError(DamagedRecordError):
+    """The last record is not there to its end: the file is still being written, or was cut off."""
+
+
 def masked_crc(data: bytes) -> int:
     """The CRC-32C as TFRecord files store it."""
     crc = google_crc32c.value(data)
@@ -129,7 +133,7 @@ def records_up_to(stream: BinaryIO, longest: int) -> Iterator[bytes | None]:
 def _exactly(stream: BinaryIO, size: int, number: int, at_end: bool = False) -> bytes:
     data = stream.read(size)
     if len(data) != size and (data or not at_end):
-        raise DamagedRecordError(f"the file ends within record {number + at_end}")
+        raise CutOffError(f"the file ends within record {number + at_end}")
     return data
 
 

@@ -114,6 +114,14 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, Reader]]:
         yield _plain(file, path, reader), reader
 
 
+@contextmanager
+def unpacked(path: str) -> Iterator[io.BufferedReader]:
+    """A file behind its compression, whatever it is called."""
+    with readable(path), _open(path) as packed:
+        file = buffered(packed)
+        yield buffered(gzip.GzipFile(fileobj=file)) if file.peek(2)[:2] == GZIP else file
+
+
 def matches(pattern: str) -> list[str]:
     """The files that a path or glob names, whatever their endings; InputError if there are none."""
     with readable(pattern):

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from components.rest_server.tensor_json import DEFAULT, Asked, RequestError, plain
-from components.serving.output_names import main_output
+from components.rest_server.tensor_json import Asked, RequestError, plain
+from components.serving.output_names import DEFAULT_SIGNATURE, main_output
 from tasks import Category, Feature, Number, Task
 
 VERBS = {"regression": "regress", "binary": "classify", "classes": "classify"}
@@ -20,15 +20,17 @@ def asked(document: Mapping[str, Any], task: Task, verb: str) -> Asked:
     """The examples, and the context that all of them share, as the default signature takes them."""
     if verb != VERBS[task.kind]:
         raise RequestError(f"The model does not {verb}: its label is {task.kind}. Expected :{VERBS[task.kind]}")
-    if document.get("signature_name") not in (None, "", DEFAULT):
-        raise RequestError(f"Only the signature {DEFAULT} takes examples. Received: {document['signature_name']!r}")
+    if document.get("signature_name") not in (None, "", DEFAULT_SIGNATURE):
+        raise RequestError(
+            f"Only the signature {DEFAULT_SIGNATURE} takes examples. Received: {document['signature_name']!r}"
+        )
     examples = document.get("examples")
     if not isinstance(examples, list) or not examples:
         raise RequestError("Expected 'examples' to be a list of at least one object")
     context = document.get("context", {})
     kinds = {feature.name: _list(feature) for feature in task.features}
     made = [_example(given, context, kinds) for given in examples]
-    return Asked(signature=DEFAULT, inputs={"examples": np.array(made, np.dtype("O"))}, by_row=True)
+    return Asked(signature=DEFAULT_SIGNATURE, inputs={"examples": np.array(made, np.dtype("O"))}, by_row=True)
 
 
 def answer(task: Task, outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:

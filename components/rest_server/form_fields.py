@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from components.rest_server.request_log import plain_values
+from components.serving.raw_features import plain_values
 from tasks import Category, Feature, Image, Number, Text
 
 Span = tuple[float, float]

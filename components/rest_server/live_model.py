@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 
 import tasks
-from components.examples.tfrecord import read_records
 from components.rest_server.form_fields import Span, spans
 from components.serving import versions
 from components.serving.output_names import WARMUP
+from components.serving.prediction_log import predicted
 from components.serving.pushed_model import RawModel
 from components.serving.versions import Version
 
@@ -69,14 +69,9 @@ def warmup_requests(path: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     file = path / versions.EXTRA / WARMUP
     if not file.exists():
         return
-    import tensorflow as tf
-    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
-
     with file.open("rb") as stream:
-        for record in read_records(cast(BinaryIO, stream)):
-            request = PredictionLog.FromString(record).predict_log.request
-            inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
-            yield request.model_spec.signature_name, inputs
+        for request in filter(None, predicted(stream)):
+            yield request.signature, request.inputs
 
 
 def _metadata(path: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import sys
@@ -14,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from components.rest_server.tensor_json import DEFAULT, Asked, plain, rows
-from tasks import Category, Feature, InputError, Number, Task, Text
+from components.rest_server.tensor_json import Asked, rows
+from components.serving.raw_features import raw_rows
+from tasks import InputError, Task
 
 
 class RequestLog:
@@ -31,7 +31,7 @@ class RequestLog:
     def write(
         self, name: str, task: Task, version: int, asked: Asked, outputs: Mapping[str, np.ndarray], request: str
     ) -> None:
-        instances = raw_rows(task, asked)
+        instances = raw_rows(task, asked.signature, asked.inputs)
         facts = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "task": name,
@@ -54,45 +54,6 @@ class RequestLog:
             if not self._broken:
                 print(f"The log {self._path} cannot be written: {error.strerror}.", file=sys.stderr)
             self._broken = True
-
-
-def raw_rows(task: Task, asked: Asked) -> list[dict[str, Any]]:
-    """The features of each row by name, whichever signature was asked; what is missing is left out."""
-    if asked.signature == DEFAULT:
-        return [_of_example(task, record) for record in asked.inputs["examples"].tolist()]
-    columns = {feature.name: plain_values(feature, asked.inputs[feature.name]) for feature in task.features}
-    each = zip(*columns.values(), strict=True)
-    return [{name: v for name, v in zip(columns, values, strict=True) if v is not None} for values in each]
-
-
-def _of_example(task: Task, record: bytes) -> dict[str, Any]:
-    from tensorflow.core.example.example_pb2 import Example
-
-    found = Example.FromString(record).features.feature
-    row: dict[str, Any] = {}
-    for feature in task.features:
-        kind = found[feature.name].WhichOneof("kind") if feature.name in found else None
-        held = list(getattr(found[feature.name], kind).value)[:1] if kind else []
-        dtype = np.float32 if kind == "float_list" else np.dtype("O") if kind == "bytes_list" else np.int64
-        for value in plain_values(feature, np.array(held, dtype)):
-            row |= {} if value is None else {feature.name: value}
-    return row
-
-
-def plain_values(feature: Feature, values: np.ndarray) -> list[Any]:
-    """A feature's values as JSON holds them, None for what stands for a missing one."""
-    if isinstance(feature, Number):
-        return [None if math.isnan(value) else value for value in plain(feature.name, values)]
-    if isinstance(feature, Category) and feature.integer:
-        return [None if value == -1 else value for value in values.tolist()]
-    return [_text(value, isinstance(feature, Text | Category)) if value else None for value in values.tolist()]
-
-
-def _text(value: bytes, readable: bool) -> Any:
-    try:
-        return value.decode() if readable else {"b64": base64.b64encode(value).decode()}
-    except UnicodeDecodeError:
-        return {"b64": base64.b64encode(value).decode()}
 
 
 def _finite(value: Any) -> Any:

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-DEFAULT = "serving_default"
+from components.serving.output_names import DEFAULT_SIGNATURE
+from components.serving.raw_features import short_floats
+
 # The greatest integer, and the greatest number, that TF Serving takes for a 32-bit float.
 EXACT, LARGEST = 2**24 - 1, float(np.finfo(np.float32).max)
 TYPES = {bool: "Bool", int: "Number", float: "Number", str: "String", list: "Array", dict: "Object", type(None): "Null"}
@@ -48,10 +50,10 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 def asked(document: Mapping[str, Any], signatures: Mapping[str, Mapping[str, str]]) -> Asked:
     """The arrays of a `:predict` request, for one of the signatures (inputs and their types by name)."""
-    name = document.get("signature_name", DEFAULT)
+    name = document.get("signature_name", DEFAULT_SIGNATURE)
     if not isinstance(name, str):
         raise RequestError(f"'signature_name' must be a string. Received: {_shown(name)}")
-    name = name or DEFAULT
+    name = name or DEFAULT_SIGNATURE
     if name not in signatures:
         known = ", ".join(sorted(signatures))
         raise RequestError(f'Serving signature name: "{name}" not found in signature def. Expected one of: {known}')
@@ -146,7 +148,7 @@ def rows(outputs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
 def plain(name: str, values: np.ndarray) -> Any:
     """As JSON holds it: a float32 in its own shortest digits, text as text, bytes by base64."""
     if values.dtype.kind == "f":
-        return values.astype("U32").astype(np.float64).tolist()
+        return short_floats(values)
     if values.dtype.kind != "O":
         return values.tolist()
     flat = [_text(value, name.endswith("_bytes")) for value in values.ravel().tolist()]

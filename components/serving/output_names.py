@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tasks import Category, Task
 
+# What a request asks that names no signature.
+DEFAULT_SIGNATURE = "serving_default"
 # Two answers of one model to one row that differ by no more are the same.
 CLOSE = 1e-5
 # Beside a version: what TensorFlow Serving asks the model before it serves it.

@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 import tasks
+from components.examples.drift import DRIFTED, drifts
 from components.examples.statistics import SPLITS
 from components.progress import say
 from components.serving import versions as served
 from components.storage import atomic_files
-from components.validate.drift import distances
 from tasks import Category, Feature, Number, Task
 
 LINES = 10
@@ -207,11 +207,6 @@ def _classes(label: Category, splits: Mapping[str, Mapping[str, Any]]) -> Iterat
 
 
 def _drift(column: Feature, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Anomaly]:
-    for distance in distances(before["train"], now["train"]):
-        threshold = column.drift + distance.noise
-        if distance.value > threshold:
-            what = "The values have drifted since the serving model was trained"
-            expected = (
-                f"a {distance.name} of at most {threshold:.3f} ({column.drift:g} and {distance.noise:.3f} for chance)"
-            )
-            yield Anomaly(column.name, "warning", what, expected, f"{distance.value:.3f}")
+    for drift in drifts(column, before["train"], now["train"]):
+        if drift.beyond:
+            yield Anomaly(column.name, "warning", DRIFTED, drift.expected, drift.received)

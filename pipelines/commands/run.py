@@ -13,15 +13,31 @@ from components.storage.local_paths import local_path
 from pipelines import check_arguments, compiled_graph
 from pipelines.commands import run_summary
 from pipelines.compiled_graph import Graph
+from pipelines.local import webhook
 from pipelines.local.dry_run import preview
 from pipelines.local.progress_display import Display
 from pipelines.local.progress_events import Events
-from pipelines.local.run import FAILED, WRONG_INPUT, Result, run
+from pipelines.local.run import FAILED, REJECTED, WRONG_INPUT, Result, run
 from pipelines.local.run_steps import StepFailedError
 from tasks import InputError
 
+# What a webhook is told of, by exit status; whoever interrupts a run knows it.
+EVENTS = {FAILED: "failed", WRONG_INPUT: "failed", REJECTED: "rejected"}
+
 
 def main(given: argparse.Namespace) -> int:
+    if not given.notify:
+        return _main(given)
+    webhook.check(given.notify)
+    try:
+        return _main(given)
+    except (OSError, ValueError, RuntimeError) as error:
+        status = WRONG_INPUT if isinstance(error, InputError) else FAILED
+        webhook.tell(given.notify, "failed", f"sluice run {given.task} failed: {error}", status, task=given.task)
+        raise
+
+
+def _main(given: argparse.Namespace) -> int:
     tasks.check_name(given.task)
     training, arguments = compiled_graph.training(), pipeline_arguments(given)
     if given.dry_run:
@@ -34,7 +50,17 @@ def main(given: argparse.Namespace) -> int:
         print(run_summary.summary(result.facts))
     if result.trouble:
         print(f"sluice: {result.trouble}", file=sys.stderr)
+    if given.notify and result.status in EVENTS:
+        _notify(given.notify, result)
     return result.status
+
+
+def _notify(url: str, result: Result) -> None:
+    facts = as_json(result)
+    name = facts["run"] or f"sluice run {facts['task']}"
+    said = f"failed: {result.trouble}" if result.trouble else "\n".join(run_summary.verdict(result.facts))
+    told = {key: value for key, value in facts.items() if key not in {"steps", "nothing_new", "blessed"}}
+    webhook.tell(url, EVENTS[result.status], f"{name}: {said}", result.status, **told)
 
 
 def pipeline_arguments(given: argparse.Namespace) -> dict[str, Any]:

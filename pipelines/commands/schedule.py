@@ -43,6 +43,11 @@ def main(given: argparse.Namespace) -> int:
 
 def _schedule(given: argparse.Namespace) -> int:
     name = _name(given)
+    if given.notify:
+        raise InputError(
+            "--notify is for runs on this machine, with --local. On Kubeflow, --fail-when-rejected lets a rejected "
+            "model fail its run, and the cluster's own alerts tell of failed ones: see docs/kubeflow.md."
+        )
     chosen = run_parameters.profile_of(given)
     here, there = date_placeholders.zone(given.timezone), date_placeholders.zone(given.server_timezone)
     now = datetime.now(UTC)

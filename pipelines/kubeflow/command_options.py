@@ -89,6 +89,12 @@ def _times(command: argparse.ArgumentParser) -> None:
     command.add_argument("--catchup", action="store_true", help="also run for the times that were missed")
     command.add_argument("--disabled", action="store_true", help="make it, but let it start nothing yet")
     command.add_argument("--fail-when-rejected", action="store_true", help="a rejected model fails its run")
+    command.add_argument(
+        "--notify",
+        default="",
+        metavar="URL",
+        help="with --local: tell this webhook if a model is rejected or a run fails",
+    )
 
 
 def add_reaching(command: argparse.ArgumentParser) -> None:

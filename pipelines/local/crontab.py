@@ -18,6 +18,7 @@ from components.resolve import cron, date_placeholders
 from components.resolve import step as resolve
 from components.storage.local_paths import local_path
 from pipelines.commands.run import pipeline_arguments
+from pipelines.local import webhook
 from tasks import InputError
 
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
@@ -43,6 +44,8 @@ def text(given: argparse.Namespace) -> str:
     name = given.name or f"sluice-{given.task}"
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         raise InputError(f"A unit's name is letters, digits, '_', '-' and '.'. Received: {name!r}.")
+    if given.notify:
+        webhook.check(given.notify)
     if told := [option for option in ON_CLUSTER if getattr(given, option)]:
         raise InputError(f"--{told[0].replace('_', '-')} is for Kubeflow; with --local it would mean nothing.")
     next(schedule.after(datetime.now(UTC), date_placeholders.zone(zone)))  # or it says that there is no such day
@@ -98,6 +101,7 @@ def command(given: argparse.Namespace) -> list[str]:
     words += [] if asked["publish"] else ["--no-push"]
     words += ["--no-cache"] if given.no_cache else []
     words += ["--force", asked["force"]] if asked["force"] else []
+    words += ["--notify", given.notify] if given.notify else []
     return [*words, "--runs", runs, "--serving", serving]
 
 

@@ -47,7 +47,7 @@ class Record:
                 number += 1
         (path / "logs").mkdir()
         record = cls(path, {"run": path.name, "task": task, "status": "running", **facts})
-        record.update(steps=[], started=now(), command=shlex.join(["sluice", *sys.argv[1:]]))
+        record.update(steps=[], started=now(), command=_typed())
         return record
 
     def update(self, **facts: Any) -> None:
@@ -80,6 +80,18 @@ class Record:
             self.update(status=status, ended=now())
         (self.path / alive.MARK).unlink(missing_ok=True)
         os.close(self._alive)
+
+
+def _typed() -> str:
+    """The command, but for a webhook's address: that is often a secret, and no part of what the run is."""
+    kept, words = ["sluice"], iter(sys.argv[1:])
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if len(name) <= len("--no") or not "--notify".startswith(name):
+            kept.append(word)
+        elif not equals:
+            next(words, "")
+    return shlex.join(kept)
 
 
 def _check(runs: Path) -> None:

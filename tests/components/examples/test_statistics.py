@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from components.examples import drift
 from components.examples.rejected import Rejected, SetAside, grouped
 from components.examples.statistics import STRANGERS, Numbers, Statistics, Values
-from components.validate import drift
 from tasks import Category, Image, Number, Text
 
 COLUMNS = (Number("weight"), Category("origin", (1, 2, 3)), Text("review"), Image("picture", (1, 2)), Number("mpg"))

@@ -133,3 +133,12 @@ def test_a_zone_that_cron_cannot_keep_is_told() -> None:
 def test_what_cannot_be_is_a_sentence(words: tuple[str, ...], fields: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         told(*words, cron=fields)
+
+
+def test_a_webhook_is_told_by_the_command_itself(here: Path) -> None:
+    url = "https://hooks.example/T0/B%201"
+    text = told("--notify", url)
+    assert f"--notify {url}".replace("%", r"\%") in crontab_of(text)
+    assert f"--notify {url}".replace("%", "%%") in text.partition("ExecStart=")[2].partition("\n")[0]
+    with pytest.raises(InputError, match="--notify takes the address of a webhook"):
+        told("--notify", "hooks.example")

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tasks import Feature
+
 # Chance alone exceeds the allowance once in a thousand comparisons.
 ALPHA = 0.001
 # Two sets of 101 quantiles, each from a sketch, resolve no finer.
@@ -21,6 +23,7 @@ RESOLUTION = 0.02
 KOLMOGOROV_SMIRNOV = "Kolmogorov-Smirnov distance"
 TOTAL_VARIATION = "total variation distance"
 MISSING = "difference of the shares of missing values"
+DRIFTED = "The values have drifted since the serving model was trained"
 
 
 class Distance(NamedTuple):
@@ -29,6 +32,39 @@ class Distance(NamedTuple):
     name: str
     value: float
     noise: float
+
+
+class Drift(NamedTuple):
+    """A distance beside what the task allows its column, and chance on top of that."""
+
+    distance: Distance
+    limit: float
+
+    @property
+    def threshold(self) -> float:
+        return self.limit + self.distance.noise
+
+    @property
+    def beyond(self) -> bool:
+        return self.distance.value > self.threshold
+
+    @property
+    def of_missing(self) -> bool:
+        return self.distance.name == MISSING
+
+    @property
+    def expected(self) -> str:
+        allowed = f"{self.limit:g} and {self.distance.noise:.3f} for chance"
+        return f"a {self.distance.name} of at most {self.threshold:.3f} ({allowed})"
+
+    @property
+    def received(self) -> str:
+        return f"{self.distance.value:.3f}"
+
+
+def drifts(column: Feature, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Drift]:
+    """Every distance of a column between two sets of rows, beside what is allowed."""
+    return [Drift(distance, column.drift) for distance in distances(before, now)]
 
 
 def distances(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Distance]:
