@@ -40,7 +40,7 @@ def test_every_command_is_one(page):
     commands = _commands(page)
     assert commands or page.name in {"design.md", "gate.md", "performance.md", "reliability.md"}
     for command in commands:
-        plain = re.split(r"   +[^- ]| [|>&] | && ", command)[0]  # without what explains it or comes after it
+        plain = re.split(r"   +[^- ]| [|>&] | && | 2>", command)[0]  # without what explains it or comes after it
         words = [word.replace("URL", "http://localhost") for word in shlex.split(plain, comments=True)[1:]]
         parser().parse_args(words)
 
