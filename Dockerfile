@@ -8,7 +8,7 @@ WORKDIR /src
 COPY requirements.lock ./
 RUN python -m venv /opt/sluice && \
     /opt/sluice/bin/python -m pip install --no-deps --require-hashes -r requirements.lock && \
-    /opt/sluice/bin/python -m pip uninstall --yes --quiet import-linter ipykernel mypy nbclient pandas-stubs pytest pytest-xdist ruff uv
+    /opt/sluice/bin/python -m pip uninstall --yes --quiet import-linter ipykernel kubeflow-trainer-api mypy nbclient pandas-stubs pytest pytest-xdist ruff uv
 
 FROM dependencies AS package
 COPY pyproject.toml README.md LICENSE ./

@@ -11,12 +11,20 @@ Add = Callable[..., argparse.ArgumentParser]
 
 
 def add_commands(add: Add, data_and_settings: Callable[[argparse.ArgumentParser], None]) -> None:
-    example = "sluice compile\n  sluice compile -o pipeline.yaml --image repo/sluice:1.0"
+    example = (
+        "sluice compile\n  sluice compile -o pipeline.yaml --image repo/sluice:1.0\n"
+        "  sluice compile --training-runtime 4 -o runtime.yaml --profile prod"
+    )
     compile_ = add("compile", "compile", "write the Kubeflow pipeline, and say what a backend would not do", example)
-    compile_.add_argument("-o", "--output", type=Path, default=Path("pipeline.yaml"), help="default: %(default)s")
-    compile_.add_argument(
+    compile_.add_argument("-o", "--output", type=Path, help="default: pipeline.yaml or training-runtime.yaml")
+    form = compile_.add_mutually_exclusive_group()
+    form.add_argument(
         "--manifest", action="store_true", help="as the Kubernetes objects Pipeline and PipelineVersion, for GitOps"
     )
+    form.add_argument(
+        "--training-runtime", type=int, metavar="WORKERS",
+        help="instead, the trainer on so many machines, for Kubeflow Trainer 2",
+    )  # fmt: skip
     compile_.add_argument("--namespace", metavar="NAME", help="of the objects; default: where they are applied")
     _placing(compile_, backend="2.14")
 

@@ -112,11 +112,8 @@ def manifest(profile: Profile) -> str:
 
 
 def _place(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> None:
-    on_gpus = name == TRAINER and profile.gpus > 0
-    step.container_spec.image = (on_gpus and profile.gpu_image) or profile.image or step.container_spec.image
-    room = _room(name, profile)
-    resource_quantities.check_shared(profile.shm if name == TRAINER else "", room["memory_limit"])
-    for key, value in room.items():
+    step.container_spec.image = image(name, profile) or step.container_spec.image
+    for key, value in room(name, profile).items():
         setter = {"cpu": "cpu_request", "memory": "memory_request"}.get(key, key)
         getattr(step, f"set_{setter}")(value)
     if name != "conclude":
@@ -124,16 +121,23 @@ def _place(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> No
     for variable, value in profile.env.items():
         step.set_env_variable(variable, value)
     _on_kubernetes(name, step, profile, labels)
-    if on_gpus:
+    if name == TRAINER and profile.gpus > 0:
         step.set_accelerator_type(profile.gpu_type)
         step.set_accelerator_limit(profile.gpus)
 
 
-def _room(name: str, profile: Profile) -> dict[str, str]:
-    """Of steps that share a pod, the largest counts: they run one after the other."""
+def image(name: str, profile: Profile) -> str:
+    """The profile's for this step; empty where it names none."""
+    return (name == TRAINER and profile.gpus > 0 and profile.gpu_image) or profile.image
+
+
+def room(name: str, profile: Profile) -> dict[str, str]:
+    """CPU and memory of a step. Of those that share a pod, the largest counts: they run one after the other."""
     parts = COMBINED.get(name, [name])
-    rooms = [resource_quantities.room(profile.resources.get(part, {}), ROOM.get(part, ROOM[""])) for part in parts]
-    return {key: max((room[key] for room in rooms), key=resource_quantities.amount) for key in rooms[0]}
+    each = [resource_quantities.room(profile.resources.get(part, {}), ROOM.get(part, ROOM[""])) for part in parts]
+    found = {key: max((one[key] for one in each), key=resource_quantities.amount) for key in each[0]}
+    resource_quantities.check_shared(profile.shm if name == TRAINER else "", found["memory_limit"])
+    return found
 
 
 def _on_kubernetes(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> None:
