@@ -11,7 +11,7 @@ from typing import Any
 from components.serving.provenance import git_revision, library_versions
 from components.storage.atomic_files import read_json
 from pipelines.compiled_graph import RUN_NAME, Graph
-from pipelines.local import interrupts, run_record
+from pipelines.local import failure_report, interrupts, run_record
 from pipelines.local.progress_display import Display
 from pipelines.local.remove_runs import in_use
 from pipelines.local.run_record import Record
@@ -74,7 +74,8 @@ def run(
         if error.failure.wrong_input and len(record.facts["steps"]) == 1:
             record.discard()  # nothing has begun, so there is nothing to keep
             return Result({**record.facts, "run": ""}, WRONG_INPUT, error.failure.message)
-        trouble = f"{error}\nIts log: {error.log}{_report_left(graph, record, error.step)}"
+        pages = _pages(graph, walk.values.outputs, record, error.step)
+        trouble = f"{error}\nIts log: {error.log}{_report(record, error, pages)}"
         return Result(record.facts, WRONG_INPUT if error.failure.wrong_input else FAILED, trouble)
     except KeyboardInterrupt:
         status = "interrupted"
@@ -149,16 +150,28 @@ def _warnings(outputs: Mapping[str, Outputs], record: Record) -> list[str]:
     ]
 
 
-def _report_left(graph: Graph, record: Record, failed: str) -> str:
-    """A step may have written its report and failed on what is in it; the end of the sentence that tells."""
-    step = next(step for step in graph.steps if step.name == failed)
-    for name, schema in step.output_artifacts.items():
-        report = record.path / failed / name
-        if schema == "system.HTML" and report.is_file():
-            publish(report, record.path / "report.html")
-            record.facts["report"] = str(record.path / "report.html")
-            return f"\nIts report: {record.facts['report']}"
-    return ""
+def _report(record: Record, error: StepFailedError, pages: list[Path]) -> str:
+    """Write what failed over the newest page there is; the end of the sentence that tells where."""
+    page = next((page for page in reversed(pages) if page.is_file()), None)
+    target = record.path / "report.html"
+    try:
+        failure_report.write(target, record.facts, error.step, error.failure.message, error.log, page)
+    except OSError:
+        return ""  # a full disk, as a rule, which failed the step
+    record.facts["report"] = str(target)
+    return f"\nIts report: {target}"
+
+
+def _pages(graph: Graph, outputs: Mapping[str, Outputs], record: Record, failed: str) -> list[Path]:
+    """The reports that steps have written, also one that failed on what is in it."""
+    found = []
+    for step in graph.steps:
+        for name, schema in step.output_artifacts.items():
+            if schema == "system.HTML" and step.name in outputs:
+                found.append(record.path.parent / outputs[step.name].artifacts[name].path)
+            elif schema == "system.HTML" and step.name == failed:
+                found.append(record.path / failed / name)
+    return found
 
 
 def cleared(facts: Mapping[str, Any]) -> bool:

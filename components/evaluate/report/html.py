@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+STYLE = Path(__file__).parent / "style.css"
+# Nothing in the page may run or load anything, whatever got into it.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 EMPTY = {"br", "circle", "img", "line", "meta", "path", "rect"}
 ABSENT = "—"
 
@@ -74,6 +79,22 @@ def section(title: str, *children: Any) -> Markup:
 
 def folded(summary: str, *children: Any) -> Markup:
     return tag("details", tag("summary", summary), *children)
+
+
+def document(title: str, head: Sequence[Markup], sections: Sequence[Markup]) -> Markup:
+    """The whole page, with a list of its sections."""
+    names = re.findall(r'<section id="([^"]+)"><h2>([^<]+)', "".join(sections))
+    contents = tag("nav", *(tag("a", Markup(name), href=f"#{key}") for key, name in names)) if names else ""
+    meta = [
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+    ]
+    style = tag("style", Markup(STYLE.read_text(encoding="utf-8")))
+    whole = tag(
+        "html", tag("head", *meta, tag("title", title), style), tag("body", *head, contents, *sections), lang="en"
+    )
+    return join([Markup("<!DOCTYPE html>\n"), whole, Markup("\n")])
 
 
 def _cell(value: Any) -> Markup:

@@ -21,15 +21,12 @@ from components.evaluate.report import (
 )
 from components.evaluate.report import model_card_page as card_page
 from components.evaluate.report import sample_rows_page as samples_page
-from components.evaluate.report.html import Markup, join, number, tag
+from components.evaluate.report.html import document, number, tag
 from components.serving.provenance import library_versions
 from components.storage import atomic_files
 from tasks import Task
 
 EVALUATION = {"regression": regression_page.page, "binary": binary_page.page, "classes": classes_page.page}
-STYLE = Path(__file__).parent / "style.css"
-# Nothing in the page may run or load anything, whatever got into it.
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 Samples = Mapping[int, Mapping[str, Any]] | Sequence[Mapping[str, Any]]
 
@@ -76,7 +73,7 @@ def write(
         verdict_page.synthetic(statistics, data),
     ]
     atomic_files.write_bytes(
-        path, _document(f"{blessing['task']} / {model_name}", head, sections).encode(errors="replace")
+        path, document(f"{blessing['task']} / {model_name}", head, sections).encode(errors="replace")
     )
 
 
@@ -119,18 +116,3 @@ def _said(statistics: Mapping[str, Any], data: str) -> str:
     kind = statistics.get("source", {}).get("kind", data)
     source = {"sample": "the synthetic sample", "real": "the real data"}.get(kind, data)
     return f"Made from {source}: {counted} rows." if counted else f"Made from {source}."
-
-
-def _document(title: str, head: Sequence[Markup], sections: Sequence[Markup]) -> Markup:
-    names = re.findall(r'<section id="([^"]+)"><h2>([^<]+)', "".join(sections))
-    contents = tag("nav", *(tag("a", Markup(name), href=f"#{key}") for key, name in names))
-    meta = [
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-    ]
-    style = tag("style", Markup(STYLE.read_text(encoding="utf-8")))
-    whole = tag(
-        "html", tag("head", *meta, tag("title", title), style), tag("body", *head, contents, *sections), lang="en"
-    )
-    return join([Markup("<!DOCTYPE html>\n"), whole, Markup("\n")])

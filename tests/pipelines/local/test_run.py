@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import signal
@@ -170,7 +171,9 @@ def test_a_failing_step_is_told_in_a_sentence(runs: Runs, trouble: str, status: 
     said = runs.finish(trouble=trouble, status=status)
     log = runs.path / "small-1" / "logs" / "work.log"
     assert words in said
-    assert f"Its log: {log}" in said
+    report = runs.path / "small-1" / "report.html"
+    assert f"Its log: {log}\nIts report: {report}" in said
+    assert words.removeprefix("The step work failed: ") in html.unescape(report.read_text())
     assert "Traceback" not in said
     assert trouble == "crash" or "Traceback" in log.read_text()
     assert runs.facts(1)["status"] == "failed"
