@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import tensorflow_transform as tft
 
 from tasks._task import InputError
 
-OWN = "own"
+OWN = "own"  # the handle of the module made here
 DIMENSIONS = 20
 
 
@@ -74,33 +72,12 @@ def own_module(vocabulary: Sequence[str], dimensions: int = DIMENSIONS) -> tf.tr
     return module
 
 
-def text_layer(handle: str, default: str, transform_graph: Path, vocabulary: str) -> HubText:
-    """The module of this handle; made from the vocabulary if asked for, or if the default cannot be had."""
-    if handle != OWN and (handle != default or _reachable(default)):
+def text_layer(handle: str, transform_graph: Path, vocabulary: str) -> HubText:
+    """The module of this handle, or the one made from the vocabulary."""
+    if handle != OWN:
         return HubText(handle, name="text_module")
     words = tft.TFTransformOutput(str(transform_graph)).vocabulary_by_name(vocabulary)
     return HubText(OWN, [word.decode(errors="backslashreplace") for word in words], name="text_module")
-
-
-def _reachable(handle: str) -> bool:
-    try:
-        with _patience(seconds=20):
-            tensorflow_hub.resolve(handle)
-    except (OSError, RuntimeError, ValueError) as error:
-        print(f"The text module {handle} cannot be had ({error}); one is made from the train split.", flush=True)
-        return False
-    return True
-
-
-@contextmanager
-def _patience(seconds: float) -> Iterator[None]:
-    """A limit for connections, which tensorflow_hub does not set: a silent firewall would hold it for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _loaded(handle: str) -> Any:

@@ -103,12 +103,16 @@ class Model:
 
     A builder with a parameter called `transform_graph` is told where the fitted preprocessing lies, so that it can
     read a vocabulary. A sentence that a report should give about a model goes into its attribute `about`.
+
+    `settle` takes the settings that were given and returns further ones, which hang on more than code and data: on what
+    the network has, say. It is asked once, when a run begins, so that they are in its record and in the caches' keys.
     """
 
     build: Callable[..., keras.Model]
     train: Train
     _: KW_ONLY
     outputs: tuple[str, ...] = ("prediction",)
+    settle: Callable[[Mapping[str, str]], Mapping[str, str]] = lambda given: {}
 
     def __post_init__(self) -> None:
         # A built model can be called, too; Keras need not be imported to know it.

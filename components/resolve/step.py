@@ -57,6 +57,8 @@ def run(
     definition = tasks.get(task)
     chosen = model_name(definition, task, model)
     check_seed(seed)
+    settings.check_overrides(definition, chosen, overrides)
+    overrides = {**definition.models[chosen].settle(overrides), **overrides}
     preprocess, train = settings.check_overrides(definition, chosen, overrides)
     check_destination(destination, task)
     if data_dir and data != "real":
