@@ -120,6 +120,7 @@ def _closure(modules: Iterable[str], within: tuple[str, ...], root: Path) -> dic
     return found
 
 
+@functools.cache
 def _file(module: str, root: Path) -> Path | None:
     name = module.replace(".", "/")
     candidates = (place(f"{name}{end}", root) for end in (".py", "/__init__.py"))
@@ -155,7 +156,10 @@ def _running(tree: ast.AST) -> Iterator[ast.AST]:
     """All nodes but those under `if TYPE_CHECKING:`, which never run."""
     yield tree
     for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in (
+            getattr(child.test, "id", ""),
+            getattr(child.test, "attr", ""),
+        ):
             for other in child.orelse:
                 yield from _running(other)
         elif not isinstance(child, ast.expr):

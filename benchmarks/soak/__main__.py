@@ -1,7 +1,9 @@
-"""A soak: runs killed in every step, files mutated, rivals racing; each case has a seed and can be repeated by it.
+"""A soak: runs killed in every step, fits of all models interrupted, files mutated, rivals racing.
 
-    make soak                                     300 kills, 1,000 files, 100 races
-    make soak SOAK="--kills 12 --files 200 --races 10"
+Each case has a seed and can be repeated by it.
+
+    make soak                                     300 kills, 1,000 files, 100 races, each model's fit 4 times
+    make soak SOAK="--kills 12 --files 200 --races 10 --fits 0"
     make soak SOAK="--seed 100007"                exactly that one again; what it worked in is kept
 
 Prints a line for each case and a table in the end; exits with 1 if any promise was broken. docs/reliability.md says
@@ -19,18 +21,24 @@ import traceback
 from pathlib import Path
 
 import files
+import fits
 import kills
 import races
 
 from pipelines import lazy_imports
 
 # A seed says by its size which kind of case it is.
-KINDS = {"files": (0, files.case), "kills": (100_000, kills.case), "races": (200_000, races.case)}
+KINDS = {
+    "files": (0, files.case),
+    "kills": (100_000, kills.case),
+    "races": (200_000, races.case),
+    "fits": (300_000, fits.case),
+}
 
 
 def main() -> int:
-    asked = parser().parse_args()
     lazy_imports.install()  # a task's file imports TensorFlow, which nothing here has a use for
+    asked = parser().parse_args()
     home = Path(tempfile.mkdtemp(prefix="sluice-soak-"))
     print(f"working in {home}")
     if asked.seed is not None:
@@ -41,7 +49,8 @@ def main() -> int:
         lost = [seed for seed in seeds if not tried(seed, home, keep=False)]
         broken += lost
         table.append((kind, len(seeds), len(lost), time.monotonic() - start))
-    shutil.rmtree(home / "reference", ignore_errors=True)
+    for name in ("reference", "fits"):
+        shutil.rmtree(home / name, ignore_errors=True)
     print(f"\n{'kind':<8}{'cases':>8}{'broken':>8}{'seconds':>9}")
     for kind, count, lost_count, seconds in table:
         print(f"{kind:<8}{count:>8}{lost_count:>8}{seconds:>9.0f}")
@@ -51,7 +60,7 @@ def main() -> int:
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for kind, count in (("kills", 300), ("files", 1000), ("races", 100)):
+    for kind, count in (("kills", 300), ("files", 1000), ("races", 100), ("fits", len(fits.cases()))):
         made.add_argument(f"--{kind}", type=int, default=count, metavar="N", help="default: %(default)s")
     made.add_argument("--seed", type=int, help="repeat the case of this seed, and nothing else")
     return made
