@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import tasks
 from tasks import Bar, Category, Image, InputError, Model, Number, Part, Task, Train
@@ -19,6 +20,8 @@ Row = Mapping[str, Any]
 
 # A shell starts what runs in its background deaf to Ctrl-C, and children inherit that; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# kfp reads our pipeline by PyYAML's own parser, which takes a second each time; libyaml's comes to the same.
+yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # No test leaves a warm process behind, but those that are about it, which end theirs.
 os.environ["SLUICE_WARM"] = "0"
 
