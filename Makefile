@@ -22,15 +22,15 @@ help:
 run: install
 	@$(BIN)/sluice run auto_mpg
 
-# A file's tests share what they start from, so they stay together.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+# A file's tests share what they start from, so they stay together; tests/conftest.py puts the slow files first.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: lint
 	$(PYTEST)
 
 # One room's: make quick ROOM=components/ingest
 ROOM ?=
 interop: install
-	$(BIN)/python interop/compare.py
+	$(BIN)/python interop/compare.py $(if $(KEEP_PUSHED),--pushed $(KEEP_PUSHED))
 
 quick: install
 	$(if $(ROOM),$(BIN)/python -m pytest tests/$(ROOM),$(PYTEST)) -m "not slow"

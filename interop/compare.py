@@ -1,6 +1,7 @@
 """Whether TensorFlow for Java answers from pushed versions as Sluice does: every model of every task, on its sample.
 
 The models are fitted for one epoch and pushed past the gate: what is compared is the way to an answer, not its worth.
+With --pushed it asks those that tests/tasks/test_every_task.py has pushed, where KEEP_PUSHED named a directory.
 """
 
 from __future__ import annotations
@@ -43,15 +44,19 @@ Answers = dict[str, np.ndarray]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tasks", metavar="TASK", nargs="*", help="default: all")
-    asked = parser.parse_args().tasks or tasks.names()
+    parser.add_argument(
+        "--pushed", type=Path, metavar="DIR", help="where tests/tasks/test_every_task.py kept its versions"
+    )
+    given = parser.parse_args()
     if missing := [program for program in ("java", "mvn") if shutil.which(program) is None]:
         print(f"interop: not run, not passed: no {' and no '.join(missing)} here. It needs Java 17 and Maven 3.8.")
         return 1
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        pushed = [push(place, task, model) for task in asked for model in tasks.get(task).models]
+        models = [(task, model) for task in given.tasks or tasks.names() for model in tasks.get(task).models]
+        found = kept(given.pushed) if given.pushed else {}
+        pushed = [found.get(each) or push(Path(name), *each) for each in models]
         answered = ask_java([version["question"] for version in pushed])
-        faults = [list(differences(place, *each)) for each in zip(pushed, answered, strict=True)]
+        faults = [list(differences(*each)) for each in zip(pushed, answered, strict=True)]
     for version, found in zip(pushed, faults, strict=True):
         print(f"{version['task']}/{version['model']}: {'; '.join(found) or 'equal'}")
     print(f"interop: {faults.count([])} of {len(faults)} models answer Java as they answer Sluice, to {CLOSE:g}.")
@@ -60,13 +65,26 @@ def main() -> int:
 
 def push(place: Path, task: str, model: str) -> dict[str, Any]:
     """Run the pipeline for one epoch; what was pushed, and what it is to be asked."""
-    definition = tasks.get(task)
     words = ["--model", model, "--set", "train.epochs=1", "--force", "interop", "--json"]
     run = json.loads(sluice("run", task, *words, "--runs", str(place / "runs"), "--serving", str(place / "serving")))
     print(f"pushed {task}/{model}", file=sys.stderr, flush=True)
+    return version(place / "runs" / run["run"], Path(run["pushed"]), model)
+
+
+def version(run: Path, pushed: Path, model: str) -> dict[str, Any]:
+    definition = tasks.get(pushed.parent.name)
     kinds = {feature.name: kind(feature) for feature in definition.features}
-    question = {"path": run["pushed"], "features": kinds, "rows": raw_rows(definition)}
-    return {"task": task, "model": model, "run": run["run"], "question": question}
+    question = {"path": str(pushed), "features": kinds, "rows": raw_rows(definition)}
+    return {"task": pushed.parent.name, "model": model, "run": run, "question": question}
+
+
+def kept(place: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """The versions that lie there already, by task and model."""
+    found = {}
+    for path in place.glob("*/serving/*/*/assets.extra/provenance.json"):
+        about = json.loads(path.read_text())
+        found[about["task"], about["model"]] = version(place / "runs" / about["run"], path.parents[1], about["model"])
+    return found
 
 
 def sluice(*words: str, given: str = "") -> str:
@@ -111,19 +129,18 @@ def ask_java(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return answers
 
 
-def differences(place: Path, version: Mapping[str, Any], java: Mapping[str, Any]) -> Iterator[str]:
+def differences(version: Mapping[str, Any], java: Mapping[str, Any]) -> Iterator[str]:
     """What Java was told otherwise than `sluice predict`, and otherwise than the evaluation."""
     task, question = tasks.get(version["task"]), version["question"]
     lines = "".join(f"{json.dumps(row)}\n" for row in question["rows"])
-    number = Path(question["path"]).name
-    said = sluice(
-        "predict", version["task"], "-", "--version", number, "--serving", str(place / "serving"), given=lines
-    )
+    path = Path(question["path"])
+    place = ("--version", path.name, "--serving", str(path.parents[1]))
+    said = sluice("predict", version["task"], "-", *place, given=lines)
     predicted = by_output(task, [json.loads(line) for line in said.splitlines()])
     for signature in ("features", "serving_default"):
         yield from unequal(f"raw rows, {signature}", predicted, java[signature])
 
-    table = pd.read_parquet(place / "runs" / version["run"] / "evaluate" / "predictions")
+    table = pd.read_parquet(version["run"] / "evaluate" / "predictions")
     evaluated = np.stack(list(table["prediction"]))
     if len(java["warmup"]) != 4:
         yield f"{len(java['warmup'])} warm-up requests instead of 4"

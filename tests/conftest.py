@@ -18,12 +18,21 @@ from tasks import Bar, Category, Image, InputError, Model, Number, Part, Task, T
 
 Row = Mapping[str, Any]
 
+# The file that takes longest, which must not be begun when all others are done.
+LONGEST = "test_every_task.py"
+
 # A shell starts what runs in its background deaf to Ctrl-C, and children inherit that; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # kfp reads our pipeline by PyYAML's own parser, which takes a second each time; libyaml's comes to the same.
 yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # No test leaves a warm process behind, but those that are about it, which end theirs.
 os.environ["SLUICE_WARM"] = "0"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that no worker is left alone with one in the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path.name != LONGEST, item.path not in slow))
 
 
 def _line() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,9 +22,12 @@ MODELS = [(task, model) for task in tasks.names() for model in tasks.get(task).m
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Shared, so that the models of a task share its steps before training."""
-    return tmp_path_factory.mktemp("runs")
+def place(tmp_path_factory):
+    """Its runs are shared, so that the models of a task share its steps before training.
+
+    With KEEP_PUSHED the versions lie there, for `interop/compare.py --pushed` to ask.
+    """
+    return Path(os.environ.get("KEEP_PUSHED") or tmp_path_factory.mktemp("every"))
 
 
 def _sluice(*words, cwd):
@@ -69,9 +73,11 @@ def _numbers_inside(served):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "model"), MODELS)
-def test_the_pushed_model_answers_raw_rows_as_it_was_evaluated(name, model, runs, tmp_path):
-    task = tasks.get(name)
-    done = _sluice("run", name, "--model", model, "--runs", str(runs), "--json", cwd=tmp_path)
+def test_the_pushed_model_answers_raw_rows_as_it_was_evaluated(name, model, place, tmp_path):
+    task, runs, serving = tasks.get(name), place / "runs", place / f"{name}-{model}" / "serving"
+    done = _sluice(
+        "run", name, "--model", model, "--runs", str(runs), "--serving", str(serving), "--json", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     run = json.loads(done.stdout)
     assert run["blessed"]
@@ -88,7 +94,7 @@ def test_the_pushed_model_answers_raw_rows_as_it_was_evaluated(name, model, runs
     position = {row: at for at, row in reversed(list(enumerate(ids.tolist())))}
     asked = frame.iloc[[position[row] for row in evaluated["row"]]]
     asked.to_parquet(tmp_path / "rows.parquet")
-    answered = _sluice("predict", name, "rows.parquet", cwd=tmp_path)
+    answered = _sluice("predict", name, "rows.parquet", "--serving", str(serving), cwd=tmp_path)
     assert answered.returncode == 0, answered.stderr
     answers = [json.loads(line) for line in answered.stdout.splitlines()]
     np.testing.assert_allclose(_received(task, answers), _expected(task, evaluated), rtol=1e-4, atol=1e-5)
