@@ -27,11 +27,15 @@ def place(tmp_path_factory):
 
     With KEEP_PUSHED the versions lie there, for `interop/compare.py --pushed` to ask.
     """
-    return Path(os.environ.get("KEEP_PUSHED") or tmp_path_factory.mktemp("every"))
+    place = Path(os.environ.get("KEEP_PUSHED") or tmp_path_factory.mktemp("every"))
+    yield place
+    assert _sluice("stop", "--runs", str(place / "runs"), cwd=place).returncode == 0
 
 
 def _sluice(*words, cwd):
-    return subprocess.run([sys.executable, "-m", "pipelines", *words], cwd=cwd, capture_output=True, text=True)
+    """As somebody at a terminal has it: what is loaded by one run is ready for the next."""
+    command, environment = [sys.executable, "-m", "pipelines", *words], {**os.environ, "SLUICE_WARM": "1"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 def _raw_rows(task):
