@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -74,8 +75,17 @@ def test_without_watched_rows_there_is_no_such_order(tmp_path):
     assert sweep.by_test_rows(task, measured).order == [2, 0, 1]
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Shared, with what is loaded and what is kept."""
+    place = tmp_path_factory.mktemp("sweeps")
+    yield place
+    assert _sluice("stop", cwd=place).returncode == 0
+
+
 def _sluice(*words, cwd):
-    return subprocess.run([sys.executable, "-m", "pipelines", *words], cwd=cwd, capture_output=True, text=True)
+    command, environment = [sys.executable, "-m", "pipelines", *words], {**os.environ, "SLUICE_WARM": "1"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +105,8 @@ def test_wrong_grids_are_told_before_anything_runs(grid, words, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sweep_shares_the_steps_before_training_and_pushes_nothing(tmp_path):
-    done = _sluice("sweep", "auto_mpg", "--grid", "train.epochs=1,2", "--jobs", "2", "--json", cwd=tmp_path)
+def test_a_sweep_shares_the_steps_before_training_and_pushes_nothing(place):
+    done = _sluice("sweep", "auto_mpg", "--grid", "train.epochs=1,2", "--jobs", "2", "--json", cwd=place)
     assert done.returncode == 0, done.stderr
     runs = json.loads(done.stdout)
     assert [run["value"] for run in runs] == sorted(run["value"] for run in runs)
@@ -105,17 +115,17 @@ def test_a_sweep_shares_the_steps_before_training_and_pushes_nothing(tmp_path):
     # The test rows judge the best, and nothing else.
     assert [bool(run["metrics"]) for run in runs] == [True, False]
     assert [len(run["steps"]) for run in runs] == [8, 5]
-    assert not (tmp_path / "serving" / "auto_mpg").exists()
-    every = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/run.json")]
+    assert not (place / "serving" / "auto_mpg").exists()
+    every = [json.loads(path.read_text()) for path in (place / "runs").glob("*/run.json")]
     ran = [step["name"] for run in every for step in run["steps"] if step["status"] == "ran"]
     assert ran.count("ingest") == ran.count("transform") == ran.count("evaluate") == 1
     assert ran.count("train") == 2
 
 
 @pytest.mark.slow
-def test_a_sweep_without_watched_rows_says_what_it_is_worth(tmp_path):
+def test_a_sweep_without_watched_rows_says_what_it_is_worth(place):
     grid = ("--grid", "train.epochs=1,2", "--set", "train.fit_on=train+eval", "--set", "train.patience=none")
-    done = _sluice("sweep", "auto_mpg", *grid, cwd=tmp_path)
+    done = _sluice("sweep", "auto_mpg", *grid, cwd=place)
     assert done.returncode == 0, done.stderr
     assert "no rows are held out for training to watch" in done.stderr
     assert "Chosen by the test rows, which judge it too, so its score flatters it: " in done.stdout
