@@ -8,11 +8,13 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import tasks
+from components.storage.atomic_files import write_json
 from tasks import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -22,6 +24,11 @@ LIBRARIES = (
     "apache-beam", "keras", "kfp", "numpy", "pandas", "protobuf", "pyarrow", "scikit-learn",
     "scipy", "tensorflow", "tensorflow-datasets", "tensorflow-hub", "tensorflow-transform", "tfx-bsl",
 )  # fmt: skip
+
+
+# What sources import, by their hash and package, as it was kept by an earlier command; and what this one has used.
+_KEPT: dict[str, list[str]] = {}
+_USED: dict[str, list[str]] = {}
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,16 @@ def exists(module: str, root: Path = ROOT) -> bool:
     return module.partition(".")[0] in OURS and _file(module, root) is not None
 
 
+@contextmanager
+def kept_imports(path: Path) -> Iterator[None]:
+    """Meanwhile a source is parsed only if this file does not tell what it imports; it is kept there for later."""
+    with suppress(OSError, ValueError):
+        _KEPT.update(json.loads(path.read_bytes()))
+    yield
+    if not _USED.keys() <= _KEPT.keys():
+        write_json(path, _USED)
+
+
 def imported(source: str, package: str = "") -> frozenset[str]:
     """The dotted names that a source imports anywhere but under TYPE_CHECKING; `from a import b` names a and a.b."""
     return frozenset(_names(ast.parse(source), package))
@@ -130,13 +147,15 @@ def _file(module: str, root: Path) -> Path | None:
 @functools.cache
 def _read(path: Path, package: str) -> Module:
     content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    key = f"{sha256} {package}"
     try:
-        imports = imported(content.decode(), package)
+        _USED[key] = _KEPT.get(key) or sorted(imported(content.decode(), package))
     except (SyntaxError, UnicodeDecodeError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         why = error.msg if isinstance(error, SyntaxError) else error
         raise InputError(f"{path.parent.name}/{path.name}{line}: This is not Python: {why}.") from error
-    return Module(path, hashlib.sha256(content).hexdigest(), imports)
+    return Module(path, sha256, frozenset(_USED[key]))
 
 
 def _names(tree: ast.AST, package: str) -> Iterator[str]:

@@ -64,8 +64,9 @@ class Walk:
 
     def run(self, until: str = "") -> dict[str, Outputs]:
         """All steps' outputs, or those up to one. Whatever happens, no process of ours is left afterwards."""
-        for step in self.graph.steps:  # read once here, a step's process need not read it again
-            code.sources(*modules(step), f"tasks.{self.values.arguments.get('task', '')}")
+        with code.kept_imports(self.cache.index / "imports"):  # read here, a step's process need not read it again
+            for step in self.graph.steps:
+                code.sources(*modules(step), f"tasks.{self.values.arguments.get('task', '')}")
         try:
             for step in self.graph.steps:
                 if step.cached and self.serving and self.cache.check(self.made_of(step).key)[0] is None:

@@ -135,3 +135,22 @@ def test_a_step_does_not_run_with_code_that_its_key_does_not_tell() -> None:
     step_process._demand_unaltered(known)
     with pytest.raises(RuntimeError, match=r"tasks/auto_mpg\.py changed while the run went on"):
         step_process._demand_unaltered({**known, "tasks/auto_mpg.py": "what it was before"})
+
+
+def test_what_a_source_imports_is_kept_for_as_long_as_it_is_the_same(root: Path, tmp_path: Path) -> None:
+    def reached() -> list[str]:
+        code._read.cache_clear()  # as in another command
+        code._KEPT.clear()
+        code._USED.clear()
+        with code.kept_imports(tmp_path / "kept"):
+            return [name for name in code.sources("components.a", root=root) if "__init__" not in name]
+
+    write(root, {"components/a.py": "import components.b", "components/b.py": "", "components/c.py": ""})
+    assert reached() == ["components/a.py", "components/b.py"]
+    told = (tmp_path / "kept").read_text()
+    (tmp_path / "kept").write_text(told.replace('"components.b"', '"components.c"'))
+    assert reached() == ["components/a.py", "components/c.py"]  # so it was not parsed again
+    write(root, {"components/a.py": "import components.b  # changed"})
+    assert reached() == ["components/a.py", "components/b.py"]
+    (tmp_path / "kept").write_text("damaged")
+    assert reached() == ["components/a.py", "components/b.py"]
