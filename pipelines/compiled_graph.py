@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.kfp_import import without_client
+from pipelines.kfp_import import import_without_client
 
 RUN_NAME = "{{$.pipeline_job_name}}"
 
@@ -46,8 +46,7 @@ class Step:
     cached: bool
     parameters: Mapping[str, Source]
     artifacts: Mapping[str, Output]
-    types: Mapping[str, str]
-    output_parameters: Mapping[str, str]
+    output_parameters: tuple[str, ...]
     output_artifacts: Mapping[str, str]
     after: frozenset[str]
 
@@ -83,15 +82,10 @@ class Graph:
 
 
 def training() -> Graph:
-    return read(spec(_pipeline()))
-
-
-def _pipeline() -> Any:
-    with without_client():
-        import kfp  # noqa: F401
+    import_without_client()
     from pipelines.training import training as pipeline
 
-    return pipeline
+    return read(spec(pipeline))
 
 
 def spec(pipeline: Any) -> dict[str, Any]:
@@ -141,8 +135,7 @@ def _step(name: str, task: Mapping[str, Any], pipeline: Mapping[str, Any]) -> St
         cached=bool(task.get("cachingOptions", {}).get("enableCache")),
         parameters={**given, **omitted},
         artifacts={key: source for key, source in artifacts.items() if isinstance(source, Output)},
-        types=types,
-        output_parameters={key: about["parameterType"] for key, about in out.get("parameters", {}).items()},
+        output_parameters=tuple(out.get("parameters", {})),
         output_artifacts={key: about["artifactType"]["schemaTitle"] for key, about in out.get("artifacts", {}).items()},
         after=frozenset(task.get("dependentTasks", ())),
     )

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -58,14 +58,14 @@ def run(
     told = told_columns(definition, key, with_inputs)
     batches = input_files.batches(definition, names, [key] if key else [])
     with versions.fetched(versions.numbered(serving, task, version)) as path:
-        first = list(next_of(batches))  # what cannot be read is told before TensorFlow is loaded
+        first = list(islice(batches, 1))  # what cannot be read is told before TensorFlow is loaded
         if not first and output is None:
             return 0, 0
         model = RawModel(path, definition)
         several = input_files.several(given, names)
         with writer(output, stdout) as out:
             progress = Progress(sys.stderr)
-            for batch in chain(first or [nothing(definition)], batches):
+            for batch in chain(first or [no_rows(definition)], batches):
                 part = answered(definition, model, batch, several, told)
                 out.write(part)
                 progress.add(len(part.order), len(part.errors))
@@ -73,15 +73,8 @@ def run(
     return progress.rows, progress.bad
 
 
-def next_of(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The first batch, if there is one."""
-    for batch in batches:
-        yield batch
-        return
-
-
-def nothing(task: Task) -> Batch:
-    """No row at all: a Parquet file has its columns even so."""
+def no_rows(task: Task) -> Batch:
+    """A Parquet file has its columns even so."""
     columns = {feature.name: pa.nulls(0) for feature in task.features}
     return Batch(columns=columns, numbers=np.empty(0, np.int64), source="")
 
@@ -124,13 +117,10 @@ def _told(batch: Batch, numbers: np.ndarray, several: bool, names: Sequence[str]
     places = pa.array(at, pa.int64(), mask=~known)
     absent = pa.nulls(len(batch), pa.string())
     columns = {name: batch.columns.get(name, absent).take(places) for name in names}
-    return ({"file": _files(batch, numbers)} if several else {}) | columns
-
-
-def _files(batch: Batch, numbers: np.ndarray) -> pa.Array:
-    if isinstance(batch, Pictures):
-        return pa.array([batch.names[number - 1] for number in numbers.tolist()], pa.string())
-    return pa.array([batch.source] * len(numbers), pa.string())
+    if not several:
+        return columns
+    files = [batch.names[at - 1] if isinstance(batch, Pictures) else batch.source for at in numbers.tolist()]
+    return {"file": pa.array(files, pa.string()), **columns}
 
 
 def check_output(output: Path, names: Sequence[str]) -> None:

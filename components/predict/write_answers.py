@@ -172,7 +172,8 @@ def _told(values: pa.Array) -> pa.Array:
     """Numbers as they are, all else as text."""
     if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
         return values
-    return pa.array([None if value is None else _text(value) for value in values.to_pylist()], pa.string())
+    texts = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values.to_pylist()]
+    return pa.array([None if text is None else str(text) for text in texts], pa.string())
 
 
 def _asked(values: pa.Array) -> pa.Array:
@@ -180,10 +181,6 @@ def _asked(values: pa.Array) -> pa.Array:
     if pa.types.is_string(told.type):
         return pc.fill_null(_each(told, _quoted), "null")
     return pc.fill_null(pc.if_else(pc.is_finite(told.cast(pa.float64())), told.cast(pa.string()), "null"), "null")
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _each(values: pa.Array, write: Callable[[str], str]) -> pa.Array:
@@ -207,7 +204,8 @@ class Csv:
 
     def write(self, part: Part) -> None:
         some = table(part)
-        plain = pa.table({name: _plain(some[name]) for name in some.column_names})
+        kinds = [pa.string() if pa.types.is_dictionary(kind) else kind for kind in some.schema.types]
+        plain = some.cast(pa.schema(zip(some.column_names, kinds, strict=True)))
         self._schema = self._schema or plain.schema
         self._writer = self._writer or csv.CSVWriter(self._file, self._schema)
         self._writer.write_table(_alike(plain, self._schema))
@@ -242,10 +240,6 @@ class Parquet:
         self._flush()
         if self._writer is not None:
             self._writer.close()
-
-
-def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    return values.cast(pa.string()) if pa.types.is_dictionary(values.type) else values
 
 
 def _alike(part: pa.Table, schema: pa.Schema) -> pa.Table:

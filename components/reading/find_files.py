@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,10 +100,16 @@ def read_file(
             raise RuntimeError(f"{path} was changed while it was read. Run again when it is complete.")
 
 
-def opened_bytes(path: str) -> bytes:
-    """All of a file."""
-    with _open(path) as file:
-        return file.read()
+def contents(paths: Iterable[str]) -> Iterator[tuple[str, bytes | OSError]]:
+    """Each file with all that is in it, or with what kept it from being read."""
+    for path in paths:
+        found: bytes | OSError
+        try:
+            with _open(path) as file:
+                found = file.read()
+        except OSError as error:
+            found = error
+        yield path, found
 
 
 @contextmanager

@@ -5,23 +5,18 @@ from __future__ import annotations
 import hashlib
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-import pyarrow as pa
-
-from components.examples.rejected import Rejected
-from components.reading.find_files import matches, opened_bytes, version_of
-from components.reading.text_and_pictures import Pictures
+from components.reading.find_files import contents, matches, version_of
+from components.reading.text_and_pictures import PICTURES, Pictures, picture_batches
 from tasks import Category, Feature, Image, InputError, Split
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 ZIP, TAR = ".zip", (".tar", ".tar.gz", ".tgz")
 SPLITS: dict[str, Split] = {"train": "train", "eval": "eval", "validation": "eval", "val": "eval", "test": "test"}
-# Of one part, which one worker reads; and of one batch, since files of any size may be meant.
-FILES, COUNT, BYTES = 1000, 256, 32 << 20
+# Of one part, which one worker reads.
+FILES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,24 +30,15 @@ class PicturesPart:
 
     def batches(self, columns: Sequence[Feature]) -> Iterator[Pictures]:
         image, label = columns
-        files = _archived(self.paths[0]) if _is_archive(self.paths[0]) else _files(self.paths)
-        names: list[str] = []
-        contents: list[bytes | OSError] = []
-        for name, content in files:
-            names.append(name)
-            contents.append(content)
-            if len(names) == COUNT or sum(len(each) for each in contents if isinstance(each, bytes)) > BYTES:
-                yield _batch(image.name, label.name, names, contents)
-                names, contents = [], []
-        if names:
-            yield _batch(image.name, label.name, names, contents)
+        files = _archived(self.paths[0]) if _is_archive(self.paths[0]) else contents(self.paths)
+        return picture_batches(files, image.name, label.name)
 
 
 def meant(columns: Sequence[Feature], data: str) -> bool:
     """Whether the data are pictures in folders, for a task that can take them."""
     if not any(isinstance(column, Image) for column in columns):
         return False
-    found = Path(data).expanduser().is_dir() or _is_archive(data) or data.lower().endswith((*ENDINGS, "/*"))
+    found = Path(data).expanduser().is_dir() or _is_archive(data) or data.lower().endswith((*PICTURES, "/*"))
     if found and (len(columns) != 2 or not isinstance(columns[1], Category)):
         raise InputError(
             f"Pictures in folders give a picture and its class. Expected a table with the columns "
@@ -98,15 +84,7 @@ def _version(paths: Sequence[str]) -> str:
     return hashlib.sha256(listed.encode("utf-8", errors="surrogateescape")).hexdigest()
 
 
-def _files(paths: Sequence[str]) -> Iterator[tuple[str, bytes | OSError]]:
-    for path in paths:
-        try:
-            yield path, opened_bytes(path)
-        except OSError as error:
-            yield path, error
-
-
-def _archived(path: str) -> Iterator[tuple[str, bytes | OSError]]:
+def _archived(path: str) -> Iterator[tuple[str, bytes]]:
     """The files of an archive, in its order; never written to the disk."""
     try:
         if path.lower().endswith(ZIP):
@@ -133,19 +111,3 @@ def _counts(name: str) -> bool:
 
 def _is_archive(path: str) -> bool:
     return path.lower().endswith((ZIP, *TAR))
-
-
-def _batch(image: str, label: str, names: Sequence[str], contents: Iterable[bytes | OSError]) -> Pictures:
-    """One picture a row; a file that cannot be read is a bad row."""
-    good = [(number, each) for number, each in enumerate(contents, 1) if isinstance(each, bytes)]
-    rejected = tuple(
-        Rejected(number, names[number - 1], "the file cannot be read", each.strerror or str(each), names[number - 1])
-        for number, each in enumerate(contents, 1)
-        if isinstance(each, OSError)
-    )
-    columns = {
-        image: pa.array([content for _, content in good], pa.binary()),
-        label: pa.array([PurePosixPath(names[number - 1]).parent.name for number, _ in good], pa.string()),
-    }
-    numbers = np.array([number for number, _ in good], np.int64)
-    return Pictures(columns=columns, numbers=numbers, source="pictures", names=[*names], rejected=rejected)

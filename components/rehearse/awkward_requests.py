@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
-from components.examples.tfrecord import ROW_ID, SUFFIX, read_records
+from components.examples.tfrecord import ROW_ID, SUFFIX, serialized_examples_of
 from components.rehearse.clean_process import MANY, repeated
 from tasks import Category, Feature, Image, Number, Task, Text
 
@@ -62,16 +61,11 @@ def test_rows(task: Task, examples: str, count: int) -> list[Row]:
     """The first rows of the test split, features and id; what is missing is left out."""
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
-    records = list(islice(_records(Path(examples) / "test"), count))
+    shards = map(str, sorted((Path(examples) / "test").glob(f"examples-*{SUFFIX}")))
+    records = list(islice(serialized_examples_of(shards), count))
     wanted = {ROW_ID, *(feature.name for feature in task.features)}
     decoded = ExamplesToRecordBatchDecoder().DecodeBatch(records).to_pylist() if records else []
     return [{name: values[0] for name, values in row.items() if name in wanted and values} for row in decoded]
-
-
-def _records(folder: Path) -> Iterator[bytes]:
-    for path in sorted(folder.glob(f"examples-*{SUFFIX}")):
-        with gzip.open(path) as stream:
-            yield from read_records(cast(BinaryIO, stream))
 
 
 def awkward(task: Task, row: Row) -> Iterator[tuple[str, Row]]:

@@ -34,7 +34,7 @@ from components.storage import atomic_files
 from tasks import Task
 
 SECONDS = 900
-DOCUMENT = "rehearsal.json"
+DOCUMENT, ANSWERS = "rehearsal.json", "answers.pickle"
 LOADERS = {"python": "Python's loader", "session": "the session loader, which TensorFlow Serving, Java, C and Go use"}
 
 
@@ -84,7 +84,7 @@ def tried(task: Task, name: str, served: Path, examples: str, predictions: Path,
 
 
 def _command(served: Path, folder: Path) -> list[str]:
-    return [str(Path(clean_process.__file__)), str(served), str(_answers_path(folder)), str(folder / WARMUP)]
+    return [str(Path(clean_process.__file__)), str(served), str(folder / ANSWERS), str(folder / WARMUP)]
 
 
 def _environment() -> dict[str, str]:
@@ -124,7 +124,7 @@ def _forked(kept: str, asked: bytes, served: Path, folder: Path) -> tuple[int, b
 
 def _answers(asked: subprocess.Popen[bytes] | str, questions: Questions, served: Path, folder: Path) -> dict[str, Any]:
     """What the process has found out. Its own end is nothing that the model has done: it fails this step."""
-    path, document = _answers_path(folder), pickle.dumps(questions.document)
+    path, document = folder / ANSWERS, pickle.dumps(questions.document)
     try:
         if isinstance(asked, str):
             status, said = _forked(asked, document, served, folder)
@@ -155,10 +155,6 @@ def _unknown(end: str) -> str:
     )
 
 
-def _answers_path(folder: Path) -> Path:
-    return folder / "answers.pickle"
-
-
 def predicted(path: Path, ids: list[int]) -> dict[str, np.ndarray]:
     """What the evaluation got for these first rows of the test split, by the name of the output."""
     names = [name for name in pq.read_schema(path).names if name == "row" or name.startswith("prediction")]
@@ -175,7 +171,9 @@ def predicted(path: Path, ids: list[int]) -> dict[str, np.ndarray]:
 def problems(task: Task, answers: Mapping[str, Any], expected: Mapping[str, np.ndarray]) -> list[str]:
     """Why the model cannot be served."""
     found = list(_unanswered(answers["loaders"]))
-    found += [*_strangers(answers), *_not_as_evaluated(task, answers, expected)]
+    if answers["ours"]:
+        found.append(f"Loading the exported model imported {', '.join(answers['ours'])}, which no server has.")
+    found += _not_as_evaluated(task, answers, expected)
     for title, case in answers["cases"].items():
         found.extend(_awkward(title, case))
     return found
@@ -186,11 +184,6 @@ def _unanswered(loaders: Mapping[str, str]) -> Iterator[str]:
     for loader, error in loaders.items():
         if error:
             yield f"The exported model does not answer through {LOADERS[loader]}: {error}.{''.join(answering)}"
-
-
-def _strangers(answers: Mapping[str, Any]) -> Iterator[str]:
-    if answers["ours"]:
-        yield f"Loading the exported model imported {', '.join(answers['ours'])}, which no server has."
 
 
 def _not_as_evaluated(task: Task, answers: Mapping[str, Any], expected: Mapping[str, np.ndarray]) -> Iterator[str]:

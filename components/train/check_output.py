@@ -24,7 +24,11 @@ def check(task: Task, name: str, outputs: Any) -> None:
 
 def check_shapes(task: Task, name: str, outputs: Any) -> None:
     """The same of tensors that have no values yet."""
-    _check_names(name, outputs, task.models[name].outputs)
+    declared = task.models[name].outputs
+    named = set(outputs) if isinstance(outputs, dict) else None
+    if named != (set(declared) if len(declared) > 1 else None):
+        received = list(outputs) if isinstance(outputs, dict) else "one tensor"
+        raise ValueError(f"Model {name!r} declares the outputs {list(declared)}. Received: {received}.")
     shape = tuple(_main(task, name, outputs).shape)
     if len(shape) != 2 or shape[1] != _units(task):
         one = len(shape) == 2
@@ -35,12 +39,6 @@ def check_shapes(task: Task, name: str, outputs: Any) -> None:
 
 def _main(task: Task, name: str, outputs: Any) -> Any:
     return outputs[task.models[name].outputs[0]] if isinstance(outputs, dict) else outputs
-
-
-def _check_names(name: str, outputs: Any, declared: tuple[str, ...]) -> None:
-    received = list(outputs) if isinstance(outputs, dict) else "one tensor"
-    if (set(outputs) if isinstance(outputs, dict) else 1) != (set(declared) if len(declared) > 1 else 1):
-        raise ValueError(f"Model {name!r} declares the outputs {list(declared)}. Received: {received}.")
 
 
 def _units(task: Task) -> int:

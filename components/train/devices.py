@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -106,12 +105,8 @@ def read_cluster(text: str) -> tuple[list[str], bool] | None:
         config = json.loads(text or "{}")
         cluster, task = config.get("cluster", {}), config.get("task", {})
         addresses = [address for kind in ("chief", "worker") for address in cluster.get(kind, ())]
-        return (addresses, is_chief(cluster, task)) if len(addresses) > 1 else None
+        writes = ("chief" if cluster.get("chief") else "worker", 0)
+        chief = (task.get("type"), int(task.get("index", 0))) == writes
+        return (addresses, chief) if len(addresses) > 1 else None
     except (ValueError, AttributeError, TypeError) as error:
         raise InputError(f"TF_CONFIG is JSON with a cluster and a task. Received: {text!r}.") from error
-
-
-def is_chief(cluster: Mapping[str, Any], task: Mapping[str, Any]) -> bool:
-    if cluster.get("chief"):
-        return task.get("type") == "chief"
-    return task.get("type") == "worker" and int(task.get("index", 0)) == 0

@@ -33,7 +33,8 @@ def fit(
     called = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, steps=steps, verbose=0)
     with strategy.scope():
         # Metrics get their variables here: in a replica's context it would be too late.
-        model._symbolic_build(data_batch=next(iter(order.take(1).map(_shared(example, strategy)))))
+        rows, weight = _rows(next(iter(order)), strategy.num_replicas_in_sync, slice(0, 1))
+        model._symbolic_build(data_batch=weighted(example(rows[0]), weight[0]))
     training, sizes = _distributed(strategy, order, example), _sizes(order)
     held_out = (_distributed(strategy, *watched), _sizes(watched[0])) if watched else None
     train, test = _step(strategy, model.train_step), _step(strategy, model.test_step)
@@ -118,16 +119,6 @@ def _rows(index: tf.Tensor, replicas: int, mine: slice) -> tuple[tf.Tensor, tf.T
     weight = tf.where(at < count, tf.cast(each * replicas, tf.float32) / tf.cast(count, tf.float32), 0.0)
     rows = tf.reshape(tf.gather(index, tf.minimum(at, count - 1)), [replicas, each])
     return rows[mine], tf.reshape(weight, [replicas, each])[mine]
-
-
-def _shared(example: Example, strategy: tf.distribute.Strategy) -> Any:
-    """What one replica's batch looks like."""
-
-    def some(index: tf.Tensor) -> Batch:
-        rows, weight = _rows(index, strategy.num_replicas_in_sync, slice(0, 1))
-        return weighted(example(rows[0]), weight[0])
-
-    return some
 
 
 def weighted(batch: Batch, weight: tf.Tensor) -> Batch:

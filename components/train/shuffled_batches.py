@@ -160,11 +160,6 @@ def order(rows: Rows, batch: int, *, seed: int, epoch: Epoch) -> tf.data.Dataset
     return tf.data.Dataset.range(1).flat_map(shuffled).apply(steps)
 
 
-def batches(rows: Rows, batch: int, example: Example, *, seed: int, epoch: Epoch) -> tf.data.Dataset:
-    """One epoch of shuffled batches."""
-    return fed(order(rows, batch, seed=seed, epoch=epoch), example)
-
-
 def numbers(rows: Rows, batch: int) -> tf.data.Dataset:
     """The row numbers of batches in the rows' own order."""
     return tf.data.Dataset.range(rows.count, output_type=tf.int32).batch(batch)

@@ -175,39 +175,22 @@ def fit(
     callbacks += list(train.callbacks()) if train.callbacks else []
     callbacks.append(resume)  # the last: it keeps what the others have done to the model
     say(f"training on {rows.count:,} rows")
-    if first < train.epochs and not resume.stopped:
-        order = shuffled_batches.order(rows, batch, seed=seed, epoch=epoch)
-        limits = {"epochs": train.epochs, "first": first, "callbacks": callbacks}
-        _fit(model, (order, rows), watched, outputs, found, limits)
-    return resume
-
-
-def _fit(
-    model: keras.Model,
-    fitted: tuple[tf.data.Dataset, shuffled_batches.Rows],
-    watched: shuffled_batches.Rows | None,
-    outputs: tuple[str, ...],
-    found: devices.Devices,
-    limits: dict[str, Any],
-) -> None:
-    """By Keras' fit on one device, by ours on several."""
-    order, rows = fitted
+    if first >= train.epochs or resume.stopped:
+        return resume
+    order = shuffled_batches.order(rows, batch, seed=seed, epoch=epoch)
     example = shuffled_batches.example(rows, model, outputs)
     held_out = None
     if watched is not None:
-        held_out = (
-            shuffled_batches.numbers(watched, EVALUATION_BATCH),
-            shuffled_batches.example(watched, model, outputs),
-        )
+        numbers = shuffled_batches.numbers(watched, EVALUATION_BATCH)
+        held_out = numbers, shuffled_batches.example(watched, model, outputs)
     if found.strategy is not None:
-        multi_device_fit.fit(model, found.strategy, order, example, watched=held_out, **limits)
-        return
-    model.fit(
-        shuffled_batches.fed(order, example),
-        epochs=limits["epochs"],
-        initial_epoch=limits["first"],
-        validation_data=shuffled_batches.fed(*held_out) if held_out else None,
-        callbacks=limits["callbacks"],
-        shuffle=False,
-        verbose=0,
-    )
+        multi_device_fit.fit(
+            model, found.strategy, order, example, watched=held_out, epochs=train.epochs, first=first,
+            callbacks=callbacks,
+        )  # fmt: skip
+    else:
+        model.fit(
+            shuffled_batches.fed(order, example), epochs=train.epochs, initial_epoch=first, callbacks=callbacks,
+            validation_data=shuffled_batches.fed(*held_out) if held_out else None, shuffle=False, verbose=0,
+        )  # fmt: skip
+    return resume

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -44,12 +43,9 @@ def _table(task: Task, features: dict[str, tf.Tensor], label: tf.Tensor, answers
     lines = ["row | true | predicted" + "".join(f" | {name}" for name in texts), "---|---|---" + "|---" * len(texts)]
     for i, true in enumerate(label.numpy().tolist()):
         said = [features[name].numpy()[i].decode(errors="replace")[:500].replace("|", "\\|") for name in texts]
-        lines.append(" | ".join([str(i + 1), _true(task, true), _predicted(task, answers, i), *said]))
+        truth = task.label.labels[true] if isinstance(task.label, Category) else f"{true:.4g}"
+        lines.append(" | ".join([str(i + 1), truth, _predicted(task, answers, i), *said]))
     return "\n".join(lines)
-
-
-def _true(task: Task, value: Any) -> str:
-    return task.label.labels[value] if isinstance(task.label, Category) else f"{value:.4g}"
 
 
 def _predicted(task: Task, answers: dict[str, tf.Tensor], i: int) -> str:

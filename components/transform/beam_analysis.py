@@ -46,9 +46,9 @@ def analyse(
 ) -> int:
     """Write the transform graph; gives the number of rows that were read for it."""
     files = shards(examples, "train")
-    found = kept_analyses.plan(files, place) if place else kept_analyses.Spans((), {}, tuple(files))
+    found = kept_analyses.plan(files, place)
     if found.worthwhile and _builds_on_itself(task, preprocess):
-        found = kept_analyses.Spans((), {}, tuple(files))
+        found = kept_analyses.plan(files, "")
     if found.worthwhile:
         say(f"analysing {len(found.new) + len(found.open)} of {len(files)} shards; the others are known")
     with (
@@ -94,27 +94,20 @@ def _builds_on_itself(task: tasks.Task, preprocess: Preprocess) -> bool:
     return KEPT in graph.get_analysis_dataset_keys(preprocess, types, {KEPT}, cache, force_tf_compat_v1=False)
 
 
-def _entries(found: kept_analyses.Spans) -> list[bytes]:
-    """What every kept block knows."""
-    return sorted(set.intersection(*(set(kept_analyses.read(block)) for block in found.kept)))
-
-
-def _others(found: kept_analyses.Spans) -> dict[analyzer_cache.DatasetKey, list[str]]:
-    return {key: files for key, files in ((NEW, list(found.new.values())), (OPEN, list(found.open))) if files}
-
-
 def _by_spans(
     pipeline: beam.Pipeline, task: tasks.Task, preprocess: Preprocess, found: kept_analyses.Spans, place: str
 ) -> Any:
     """The graph from the kept blocks and the other shards' rows; what comes of new spans is kept."""
-    data = {key: _read(pipeline, task, key.key, files) for key, files in _others(found).items()}
+    others = {NEW: list(found.new.values()), OPEN: list(found.open)}
+    data = {key: _read(pipeline, task, key.key, files) for key, files in others.items() if files}
     cache = {}
     if found.kept:
         data[KEPT] = None
         blocks = pipeline | "kept blocks" >> beam.Create(found.kept)
+        known_to_all = set.intersection(*(set(kept_analyses.read(block)) for block in found.kept))
         entries = {
             entry: blocks | f"kept {number}" >> beam.FlatMap(_values, entry)
-            for number, entry in enumerate(_entries(found))
+            for number, entry in enumerate(sorted(known_to_all))
         }
         cache[KEPT] = analyzer_cache.DatasetCache(entries, analyzer_cache.DatasetCacheMetadata(0))
     transform_fn, made = (data, cache, _config(task)) | "analyse" >> tft_beam.AnalyzeDatasetWithCache(preprocess)
@@ -160,19 +153,14 @@ def _record_batches(task: tasks.Task, schema: pa.Schema, shard: str) -> Iterator
 
 
 def _schema(task: tasks.Task) -> pa.Schema:
-    return pa.schema([pa.field(f.name, pa.list_(_arrow_type(tensor_spec(f)[0]))) for f in task.features])
+    kinds = {tf.float32: pa.float32(), tf.int64: pa.int64(), tf.string: pa.binary()}
+    return pa.schema([pa.field(f.name, pa.list_(kinds[tensor_spec(f)[0]])) for f in task.features])
 
 
 def _config(task: tasks.Task) -> TensorAdapterConfig:
-    return TensorAdapterConfig(_schema(task), {feature.name: _scalar(feature.name) for feature in task.features})
-
-
-def _arrow_type(dtype: tf.DType) -> pa.DataType:
-    return {tf.float32: pa.float32(), tf.int64: pa.int64(), tf.string: pa.binary()}[dtype]
-
-
-def _scalar(column: str) -> schema_pb2.TensorRepresentation:
-    representation = schema_pb2.TensorRepresentation()
-    representation.dense_tensor.column_name = column
-    representation.dense_tensor.shape.SetInParent()
-    return representation
+    """Every feature is one value a row."""
+    representations = {feature.name: schema_pb2.TensorRepresentation() for feature in task.features}
+    for name, representation in representations.items():
+        representation.dense_tensor.column_name = name
+        representation.dense_tensor.shape.SetInParent()
+    return TensorAdapterConfig(_schema(task), representations)

@@ -37,9 +37,10 @@ class Spans:
 
 def plan(shards: Sequence[str], place: str) -> Spans:
     """`kept` are blocks at the place; `new` are whole shards by their content; `open` ones may yet grow."""
-    whole = [shard for shard in shards if shard != shards[-1] or _size(shard) >= FULL_BYTES]
-    if len(shards) < 2:  # to read one is cheaper than the bookkeeping
+    if not place or len(shards) < 2:  # to read one is cheaper than the bookkeeping
         return Spans((), {}, tuple(shards))
+    system, last = urls.system_of(shards[-1])
+    whole = shards if system.size(last) >= FULL_BYTES else shards[:-1]
     contents = {_content(shard): shard for shard in reversed(whole)}  # of equal shards the first; all others are read
     kept, covered = _cover(set(contents), place)
     if kept and "://" not in place:
@@ -102,11 +103,6 @@ def _put(system: Any, path: str, content: bytes) -> None:
     temporary = f"{path}.{secrets.token_hex(4)}.tmp"
     system.pipe_file(temporary, content)
     system.mv(temporary, path)
-
-
-def _size(shard: str) -> int:
-    system, path = urls.system_of(shard)
-    return int(system.size(path))
 
 
 def _content(shard: str) -> str:

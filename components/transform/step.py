@@ -33,16 +33,17 @@ def run(
 ) -> None:
     definition = tasks.get(task)
     preprocess = functools.partial(preprocessed, definition, **settings_.preprocess_settings(definition, settings))
-    if needs_analysis(definition, preprocess):
-        source = urls.reachable(examples, examples_uri, beam_args)
-        output = urls.reachable(transform_graph, transform_graph_uri, beam_args)
-        _cleared(output)
+    analysing = needs_analysis(definition, preprocess)
+    output = urls.reachable(transform_graph, transform_graph_uri, beam_args) if analysing else transform_graph
+    urls.clear(output)
+    if not urls.is_url(output):
+        Path(output).mkdir(parents=True)
+    if analysing:
         say("analysing the train split")
+        source = urls.reachable(examples, examples_uri, beam_args)
         rows = analyse(definition, preprocess, source, output, beam_args, place_of(analysis, task, settings))
         say(f"{rows:,} rows were read")
     else:
-        output = transform_graph
-        _cleared(output)
         say("no statistics needed; tracing the graph")
         analyze_in_place(preprocess, False, *_signature(definition), output)
     urls.write(f"{output}/settings.json", json.dumps(settings, sort_keys=True).encode())
@@ -80,12 +81,6 @@ def preprocessed(task: tasks.Task, features: dict[str, Any], **settings: Any) ->
 def needs_analysis(task: tasks.Task, preprocess: Preprocess) -> bool:
     _, types = _signature(task)
     return bool(tft.get_analyze_input_columns(preprocess, types))
-
-
-def _cleared(output: str) -> None:
-    urls.clear(output)
-    if not urls.is_url(output):
-        Path(output).mkdir(parents=True)
 
 
 def _signature(task: tasks.Task) -> tuple[dict[str, tf.io.FixedLenFeature], dict[str, tf.TensorSpec]]:

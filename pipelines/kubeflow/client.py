@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from components.storage.local_paths import local_path
-from pipelines.kfp_import import without_client
+from pipelines.kfp_import import import_without_client
 from pipelines.kubeflow import error_messages
 from pipelines.kubeflow.error_messages import COOKIES, TOKENS, Secret, spoken
 from tasks import InputError
@@ -131,8 +131,7 @@ def _cookie() -> Secret | None:
 
 
 def _client_class() -> Any:
-    with without_client():
-        import kfp  # noqa: F401
+    import_without_client()
     from kfp.client import Client
 
     class Bounded(Client):

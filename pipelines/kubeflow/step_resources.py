@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipelines.kfp_import import without_client
+from pipelines.kfp_import import import_without_client
 from pipelines.kubeflow import resource_quantities
 from pipelines.kubeflow.profile import Profile, shows_names, toleration, volume
 from tasks import InputError, nearest
@@ -49,8 +49,7 @@ RETRIES, BACKOFF, FACTOR, WITHIN = 2, "30s", 2.0, "3600s"
 def placed(profile: Profile, *, cached: bool = True, labels: dict[str, str] | None = None, **how: bool) -> Any:
     """The training pipeline for a cluster; how else it may be, `pipelines.training` says."""
     named = not profile.backend or shows_names(profile.backend)
-    with without_client():
-        import kfp  # noqa: F401
+    import_without_client()
     from kfp import dsl
     from kfp.dsl import pipeline_context
 

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +37,6 @@ class Entry:
     seconds: float
     parameters: Mapping[str, Any]
     artifacts: Mapping[str, Artifact]
-
-
-class Lock:
-    """A lock on a key, which holds until this process and the worker it was handed to have both let go of it."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-
-    def __reduce__(self) -> tuple[Callable[[Any], Lock], tuple[Any]]:
-        return _received, (reduction.DupFd(self.descriptor),)
-
-
-def _received(duplicate: Any) -> Lock:
-    return Lock(duplicate.detach())
 
 
 class Cache:
@@ -112,14 +97,17 @@ class Cache:
         return taken
 
     @contextmanager
-    def locked(self, key: str, waiting: Callable[[], None]) -> Iterator[Lock]:
-        """The right to compute the key; while another has it, `waiting` is called now and then."""
+    def locked(self, key: str, waiting: Callable[[], None]) -> Iterator[int]:
+        """The right to compute the key; while another has it, `waiting` is called now and then.
+
+        It holds until this process and the worker that the descriptor is handed to have both closed it.
+        """
         self.index.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.index / f"{key}.lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
             while not _try_lock(descriptor):
                 waiting()
-            yield Lock(descriptor)
+            yield descriptor
         finally:
             os.close(descriptor)
 

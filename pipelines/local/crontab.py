@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import tasks
 from components import settings
@@ -120,11 +119,13 @@ def service(task: str, home: Path, words: Sequence[str], zone: str, *, rejected_
     variables = {**environment(), "TZ": zone}
     carried = "".join(f"Environment={_quoted(f'{key}={value}')}\n" for key, value in variables.items())
     rejected = "" if rejected_fails else "SuccessExitStatus=3\n"
+    # In a command, systemd expands variables too.
+    command = " ".join(_quoted(word.replace("$", "$$")) for word in words)
     return (
         f"[Unit]\nDescription=sluice run {task}\n\n"
-        f"[Service]\nType=oneshot\nWorkingDirectory={_path(home)}\n"
+        f"[Service]\nType=oneshot\nWorkingDirectory={str(home).replace('%', '%%')}\n"
         f"{carried}"
-        f"ExecStart={' '.join(_word(word) for word in words)}\n{rejected}"
+        f"ExecStart={command}\n{rejected}"
     )
 
 
@@ -140,17 +141,14 @@ def events(schedule: cron.Cron) -> list[str]:
     """systemd's calendar events. Where cron takes either of two kinds of day, systemd needs two."""
     clock = f"{_list(schedule.hour, 24)}:{_list(schedule.minute, 60)}:00"
     month, day = _list(schedule.month, 12), _list(schedule.day, 31)
-    week = "" if schedule.weekday.star and len(schedule.weekday.values) == 7 else _weekdays(schedule)
+    every_day = schedule.weekday.star and len(schedule.weekday.values) == 7
+    week = "" if every_day else ",".join(DAYS[number] for number in sorted(schedule.weekday.values)) + " "
     if schedule.day.star or schedule.weekday.star or not week or day == "*":
         return [f"{week}*-{month}-{day} {clock}"]
     return [f"*-{month}-{day} {clock}", f"{week}*-{month}-* {clock}"]
 
 
-def _weekdays(schedule: cron.Cron) -> str:
-    return ",".join(DAYS[number] for number in sorted(schedule.weekday.values)) + " "
-
-
-def _list(field: Any, size: int) -> str:
+def _list(field: cron.Field, size: int) -> str:
     values = sorted(field.values)
     return "*" if len(values) == size else ",".join(f"{value:02d}" for value in values)
 
@@ -158,15 +156,6 @@ def _list(field: Any, size: int) -> str:
 def _one_line(words: str) -> None:
     if "\n" in words or "\r" in words:
         raise InputError("A command here is one line. Received a path or a setting with a line break in it.")
-
-
-def _path(path: Path) -> str:
-    return str(path).replace("%", "%%")
-
-
-def _word(word: str) -> str:
-    """A word of a command, in which systemd expands variables."""
-    return _quoted(word.replace("$", "$$"))
 
 
 def _quoted(word: str) -> str:

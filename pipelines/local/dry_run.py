@@ -41,26 +41,22 @@ def preview(
 
 
 def _plan(walk: Walk, step: Step) -> Planned:
+    if not step.cached and not step.after:
+        walk.values.outputs[step.name] = walk.uncached(step)
+    not_needed = Planned(step.name, "not needed", f"version {walk.serving} serves this already")
+    missing = sorted(step.after - walk.values.outputs.keys())
+    if missing and walk.serving:
+        return not_needed
     if not step.cached:
-        if not step.after:
-            walk.values.outputs[step.name] = walk.uncached(step)
-        if walk.serving and not step.after <= walk.values.outputs.keys():
-            return _not_needed(walk, step)
         return Planned(step.name, "would run", "runs every time")
-    if walk.serving and not step.after <= walk.values.outputs.keys():
-        return _not_needed(walk, step)
-    if missing := sorted(step.after - walk.values.outputs.keys()):
+    if missing:
         return Planned(step.name, "would run", f"unless {' and '.join(missing)} put out the same as before")
     made_of = walk.made_of(step)
     entry, damage = walk.cache.check(made_of.key)
     if entry is None and walk.serving:
-        return _not_needed(walk, step)
+        return not_needed
     if entry is None:
         before = walk.cache.earlier(made_of.task, step.name)
         return Planned(step.name, "would run", damage or "; ".join(changes(before, made_of)) or "its result is gone")
     walk.values.outputs[step.name] = Outputs(entry.parameters, entry.artifacts)
     return Planned(step.name, "cached", f"made by {entry.run}")
-
-
-def _not_needed(walk: Walk, step: Step) -> Planned:
-    return Planned(step.name, "not needed", f"version {walk.serving} serves this already")

@@ -129,12 +129,16 @@ def load(path: Path) -> dict[str, Any]:
 
 def every(runs: Path, task: str = "") -> list[dict[str, Any]]:
     """The facts of all runs, the oldest first; directories that are no runs are left out."""
-    found = []
-    for name, number in sorted(_numbered(runs)):
-        path = runs / f"{name}-{number}"
-        if (not task or name == task) and (path / "run.json").is_file():
-            found.append(load(path))
+    found = [load(path.parent) for path in records(runs, task)]
     return sorted(found, key=lambda facts: str(facts.get("started", "")))
+
+
+def records(runs: Path, task: str = "") -> Iterator[Path]:
+    """The file run.json of each run, by task and number."""
+    for name, number in sorted(_numbered(runs)):
+        path = runs / f"{name}-{number}" / "run.json"
+        if (not task or name == task) and path.is_file():
+            yield path
 
 
 def tidy(runs: Path) -> None:

@@ -14,7 +14,7 @@ from components import code
 from pipelines import lazy_imports
 from pipelines.compiled_graph import Graph, Step
 from pipelines.local import step_process
-from pipelines.local.cache import Cache, Entry, Lock
+from pipelines.local.cache import Cache, Entry
 from pipelines.local.cache_keys import Ingredients, changes, ingredients, modules
 from pipelines.local.early_check import EarlyCheck
 from pipelines.local.progress_display import Display
@@ -122,7 +122,7 @@ class Walk:
             self.cache.forget(key)
         return entry, damage
 
-    def _compute(self, step: Step, made_of: Ingredients, lock: Lock, damage: str) -> Outputs:
+    def _compute(self, step: Step, made_of: Ingredients, lock: int, damage: str) -> Outputs:
         if any(self._heavy(later) for later in self.graph.downstream(step.name)):
             self.server.start()
         why = damage or "; ".join(changes(self.cache.earlier(made_of.task, step.name), made_of)[:3])
@@ -142,7 +142,7 @@ class Walk:
         self._done(step, "ran", seconds, key=made_of.key, why=why)
         return outputs
 
-    def _execute(self, step: Step, lock: Lock | None, words: str = "") -> tuple[Outputs, float]:
+    def _execute(self, step: Step, lock: int | None, words: str = "") -> tuple[Outputs, float]:
         """Run the step in a worker, to its end."""
         began = time.monotonic()
         directory, log, heavy = self.record.path / step.name, self.record.log(step.name), self._heavy(step)

@@ -23,10 +23,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NoReturn
 
-from components import code
-from components.warm_process import CLEAN_PROCESS
+from components import code, warm_process
 from pipelines import kfp_import, lazy_imports
-from pipelines.local.cache import Lock
 from pipelines.local.interrupts import held_back
 from pipelines.local.warm_server import WarmServer
 from tasks import InputError, _mistakes
@@ -62,7 +60,7 @@ class Failure:
 class Worker:
     """The process of one step, seen from the command line's process: forked from it, or from the warm one."""
 
-    def __init__(self, job: Job, lock: Lock | None, server: WarmServer | None) -> None:
+    def __init__(self, job: Job, lock: int | None, server: WarmServer | None) -> None:
         self.job, self.lock, self.server = job, lock, server
         self.pid: int | None = None
         self.process: BaseProcess | None = None
@@ -74,16 +72,16 @@ class Worker:
         if self.server is None:
             self.answers, child_end = multiprocessing.Pipe(duplex=False)
             fork = multiprocessing.get_context("fork")
-            self.process = fork.Process(target=_work, args=(self.job, child_end, self.lock))
+            self.process = fork.Process(target=_work, args=(self.job, child_end))  # with the lock open
             with held_back():  # what is raised while Python forks is lost
                 self.process.start()
             self.pid = self.process.pid
             child_end.close()
             return
         self.server.start()
-        descriptors = [self.lock.descriptor] if self.lock else []
+        descriptors = [] if self.lock is None else [self.lock]
         try:
-            self.answers = self.server.fork(_work_warm, self.job, descriptors=descriptors)
+            self.answers = warm_process.fork(self.server.socket, _work_warm, self.job, descriptors=descriptors)
         except OSError:
             return  # it was killed; `outcome` sees that there is no process
         self.starting = threading.Thread(target=self._started, daemon=True)
@@ -168,10 +166,10 @@ def _death(code: int | None) -> str:
 
 def _work_warm(job: Job, results: Connection, descriptors: list[int]) -> NoReturn:
     """In a process forked from the warm one; it holds the lock's descriptor as long as it lives."""
-    _work(job, results, None, results)
+    _work(job, results, results)
 
 
-def _work(job: Job, results: Connection, lock: Lock | None, parent: Connection | None = None) -> NoReturn:
+def _work(job: Job, results: Connection, parent: Connection | None = None) -> NoReturn:
     """The worker's whole life. It ends without Python's own leave-taking, which would wait for foreign threads."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command line's process, which tells us
@@ -181,7 +179,8 @@ def _work(job: Job, results: Connection, lock: Lock | None, parent: Connection |
     threading.Thread(target=_die_with_parent, args=[parent], daemon=True).start()
     _redirect(job.log)
     job.scratch.mkdir(exist_ok=True)
-    os.environ.update({"TMPDIR": str(job.scratch), kfp_import.VARIABLE: "true", CLEAN_PROCESS: job.clean_process})
+    os.environ.update({"TMPDIR": str(job.scratch), kfp_import.VARIABLE: "true"})
+    os.environ[warm_process.CLEAN_PROCESS] = job.clean_process
     tempfile.tempdir = None
     failure = None
     try:
@@ -191,16 +190,12 @@ def _work(job: Job, results: Connection, lock: Lock | None, parent: Connection |
     except BaseException as error:
         traceback.print_exc()
         failure = _failure(error)
-    print(f"peak memory: {_peak_mib():,} MiB")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (20 if sys.platform == "darwin" else 10)
+    print(f"peak memory: {peak:,} MiB")
     sys.stdout.flush()
     sys.stderr.flush()
     results.send(failure)
     os._exit(0)
-
-
-def _peak_mib() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _execute(job: Job) -> None:

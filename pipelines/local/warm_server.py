@@ -16,11 +16,9 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from components import warm_process
 from pipelines import kfp_import
@@ -94,10 +92,6 @@ class WarmServer:
                 pass_fds=[listener.fileno(), *([] if owner is None else [owner])],
                 env={**os.environ, kfp_import.VARIABLE: "true"},
             )  # fmt: skip
-
-    def fork(self, function: Callable[..., Any], *arguments: Any, descriptors: Sequence[int] = ()) -> Connection:
-        """The function in a new process; see `warm_process.fork`."""
-        return warm_process.fork(self.socket, function, *arguments, descriptors=descriptors)
 
     def stop(self) -> None:
         """Ends our own; one that is kept stays."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from components.storage.atomic_files import read_json
-from pipelines.local import run_record
 
 POINTS = 40
 CURVES = ("loss", "val_loss")
@@ -85,10 +83,3 @@ def _curves(history: Mapping[str, Sequence[float | None]]) -> dict[str, list[lis
 
 def _short(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(f"{value:.4g}")
-
-
-def records(runs: Path) -> list[Path]:
-    """The records of all runs."""
-    with os.scandir(runs) as found:
-        names = sorted(entry.name for entry in found if run_record.NUMBERED.fullmatch(entry.name))
-    return [path for name in names if (path := runs / name / "run.json").is_file()]

@@ -22,7 +22,7 @@ KIND = hashlib.sha256((HERE / "gather.py").read_bytes()).hexdigest()[:12]
 def write(runs: Path) -> Path:
     """The page of all runs as they are now."""
     known = {row["run"]: row for row in _rows_of(runs / NAME)}
-    rows = [_row(runs, path, known) for path in gather.records(runs)]
+    rows = [_row(runs, path, known) for path in run_record.records(runs)]
     atomic_files.write_bytes(runs / NAME, _page(rows).encode(errors="replace"))
     return runs / NAME
 

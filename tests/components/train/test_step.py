@@ -156,11 +156,11 @@ def test_each_epoch_has_its_own_order_that_hangs_on_nothing_else(plane, prepared
     rows = shuffled_batches.load(plane, SETTINGS, prepared[1], prepared[0], ("train",))
 
     epoch = shuffled_batches.Epoch()
-    dataset = shuffled_batches.batches(rows, 4, lambda index: (index,), seed=5, epoch=epoch)
+    dataset = shuffled_batches.order(rows, 4, seed=5, epoch=epoch)
 
     def order(number):
         epoch.on_epoch_begin(number)
-        return np.concatenate([batch[0] for batch in dataset.as_numpy_iterator()]).tolist()
+        return np.concatenate(list(dataset.as_numpy_iterator())).tolist()
 
     first, second = order(0), order(1)
     assert sorted(first) == sorted(second) == list(range(rows.count))

@@ -45,7 +45,7 @@ def value_of_edited() -> int:
 
 def answer(server: WarmServer, function: Callable[[], Any]) -> tuple[Any, int]:
     """What the function gives in a process forked for it, and that process's parent."""
-    with server.fork(said, function) as answers:
+    with warm_process.fork(server.socket, said, function) as answers:
         number, given = answers.recv(), answers.recv()
         assert answers.recv() == {"status": 0}
         assert number != os.getpid()
