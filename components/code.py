@@ -102,9 +102,9 @@ def externals(*modules: str, root: Path = ROOT) -> set[str]:
     return roots | {name.partition(".")[0] for name in modules if name.partition(".")[0] not in OURS}
 
 
-def exists(module: str, root: Path = ROOT) -> bool:
+def exists(module: str) -> bool:
     """Whether the dotted name is a module or package of ours."""
-    return module.partition(".")[0] in OURS and _file(module, root) is not None
+    return module.partition(".")[0] in OURS and _file(module, ROOT) is not None
 
 
 @contextmanager

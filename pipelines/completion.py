@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import tasks
+
 Offer = Callable[..., list[str]]
 
 
@@ -25,8 +27,6 @@ def offer(parser: argparse.ArgumentParser) -> None:
 
 
 def _task_names(**_: Any) -> list[str]:
-    import tasks
-
     tasks.use_folder("")
     return tasks.names()
 
@@ -36,14 +36,11 @@ def _run_names(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
 
 
 def _models(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    import tasks
-
     tasks.use_folder("")
     return [*tasks.get(parsed_args.task).models]
 
 
 def _settings(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    import tasks
     from components import settings
 
     tasks.use_folder("")

@@ -15,34 +15,40 @@ def as_tuple(what: str, received: Any, kind: type | tuple[type, ...], such_as: s
     return tuple(received)
 
 
-def _check_common(column: Feature) -> None:
-    if not isinstance(column.column, str) or column.column != column.column.strip():
-        raise ValueError(
-            f"{type(column).__name__} {column.name!r}: column is what files call it, where that is no name of a "
-            f"feature. Expected text without blanks around it. Received: {column.column!r}."
-        )
-    if column.when_missing not in get_args(WhenMissing):
-        raise ValueError(
-            f"{type(column).__name__} {column.name!r} has an unknown when_missing. "
-            f"Expected {' or '.join(map(repr, get_args(WhenMissing)))}. Received: {column.when_missing!r}."
-        )
-
-
 @dataclass(frozen=True)
-class Number:
-    """A float; the preprocessing sees NaN where it is missing. `column` is what files call it, if not by its name."""
+class _Column:
+    """What every kind of column has. `column` is what files call it, if not by its name."""
 
     name: str
     _: KW_ONLY
-    minimum: float | None = None
-    maximum: float | None = None
     when_missing: WhenMissing = "reject"
     drift: float = 0.25
     about: str = ""
     column: str = ""
 
     def __post_init__(self) -> None:
-        _check_common(self)
+        if not isinstance(self.column, str) or self.column != self.column.strip():
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r}: column is what files call it, where that is no name of a "
+                f"feature. Expected text without blanks around it. Received: {self.column!r}."
+            )
+        if self.when_missing not in get_args(WhenMissing):
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} has an unknown when_missing. "
+                f"Expected {' or '.join(map(repr, get_args(WhenMissing)))}. Received: {self.when_missing!r}."
+            )
+
+
+@dataclass(frozen=True)
+class Number(_Column):
+    """A float; the preprocessing sees NaN where it is missing."""
+
+    _: KW_ONLY
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.minimum is not None and self.maximum is not None and not self.minimum <= self.maximum:
             raise ValueError(
                 f"Number {self.name!r} has a minimum above its maximum, which no value is between. "
@@ -51,20 +57,15 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Category:
+class Category(_Column):
     """One of a fixed set of integers or strings; the preprocessing sees -1 or "" where it is missing."""
 
-    name: str
     values: tuple[int, ...] | tuple[str, ...]
     _: KW_ONLY
     names: tuple[str, ...] = ()
-    when_missing: WhenMissing = "reject"
-    drift: float = 0.25
-    about: str = ""
-    column: str = ""
 
     def __post_init__(self) -> None:
-        _check_common(self)
+        super().__post_init__()
         for name, kinds, such_as in (("values", object, '("left", "right")'), ("names", str, '("Left", "Right")')):
             made = as_tuple(f"The {name} of Category {self.name!r}", getattr(self, name), kinds, such_as)
             object.__setattr__(self, name, made)
@@ -102,36 +103,21 @@ class Category:
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(_Column):
     """UTF-8 text of any length."""
-
-    name: str
-    _: KW_ONLY
-    when_missing: WhenMissing = "reject"
-    drift: float = 0.25
-    about: str = ""
-    column: str = ""
-
-    def __post_init__(self) -> None:
-        _check_common(self)
 
 
 @dataclass(frozen=True)
-class Image:
+class Image(_Column):
     """A picture. `Image("photo", 96, 96, channels=3)` takes files of any size, which the preprocessing resizes.
 
     `Image("image", (28, 28))` is the strict kind: grey pixels of exactly this size, as raw bytes or a PNG file.
     """
 
-    name: str
     shape: tuple[int, int]
     _: KW_ONLY
     channels: int = 1
     exact: bool = True
-    when_missing: WhenMissing = "reject"
-    drift: float = 0.25
-    about: str = ""
-    column: str = ""
 
     def __init__(
         self,
@@ -150,7 +136,7 @@ class Image:
         values |= {"when_missing": when_missing, "drift": drift, "about": about, "column": column}
         for key, value in values.items():
             object.__setattr__(self, key, value)
-        _check_common(self)
+        self.__post_init__()
         if len(shape) != 2 or not all(isinstance(size, int) and size > 0 for size in shape) or channels not in (1, 3):
             raise ValueError(
                 f"Image {name!r} needs a height and a width in pixels, and 1 or 3 channels. Expected, for example, "

@@ -15,7 +15,7 @@ def z_score(columns: Sequence[tf.Tensor]) -> tf.Tensor:
     """
     table = tf.stack([tf.cast(column, tf.float32) for column in columns], axis=1)
     # Sums of squares of large numbers, such as populations, lose digits in single precision.
-    exact = tf.cast(_finite_or_nan(table), tf.float64)
+    exact = tf.cast(tf.where(tf.math.is_finite(table), table, float("nan")), tf.float64)
     mean = tf.cast(tft.mean(exact, reduce_instance_dims=False), tf.float32)
     deviation = tf.cast(tf.sqrt(tft.var(exact, reduce_instance_dims=False)), tf.float32)
     return _missing_to_zero(tf.math.divide_no_nan(table - mean, deviation))
@@ -29,10 +29,6 @@ def min_max(columns: Sequence[tf.Tensor], low: float = -1.0, high: float = 1.0) 
     largest = tft.max(tf.where(present, table, table.dtype.min), reduce_instance_dims=False)
     share = tf.math.divide_no_nan(table - smallest, largest - smallest)
     return _missing_to_zero(low + share * (high - low))
-
-
-def _finite_or_nan(table: tf.Tensor) -> tf.Tensor:
-    return tf.where(tf.math.is_finite(table), table, float("nan"))
 
 
 def _missing_to_zero(table: tf.Tensor) -> tf.Tensor:

@@ -114,10 +114,6 @@ def _row_ids(ids: np.ndarray) -> list[bytes]:
     digits = (ids[:, None] >> (np.arange(10, dtype=np.uint64) * np.uint64(7))).astype(np.uint8)
     lengths = np.maximum(10 - (digits[:, ::-1] & 0x7F != 0).argmax(axis=1), 1)
     lengths[ids == 0] = 1
-    return _varint_entries(digits, lengths)
-
-
-def _varint_entries(digits: np.ndarray, lengths: np.ndarray) -> list[bytes]:
     more = np.arange(10) < lengths[:, None] - 1
     data = np.where(more, digits | 0x80, digits & 0x7F).astype(np.uint8).tobytes()
     heads = [_entry_head(ROW_ID, INTEGERS, length) for length in range(11)]

@@ -68,14 +68,14 @@ def parsed(task: Task, examples: str, split: str, batch: int, only: str = "") ->
     return serialized(examples, split, batch, only).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def row_ids(examples: str, split: str, batch: int = READ_AT_ONCE) -> np.ndarray:
+def row_ids(examples: str, split: str) -> np.ndarray:
     """The ids of all rows of a split; nothing else of them is parsed."""
 
     @plain
     def parse(records: tf.Tensor) -> tf.Tensor:
         return tf.io.parse_example(records, {ROW_ID: tf.io.FixedLenFeature([], tf.int64)})[ROW_ID]
 
-    batches = serialized(examples, split, batch).map(parse).as_numpy_iterator()
+    batches = serialized(examples, split, READ_AT_ONCE).map(parse).as_numpy_iterator()
     return np.concatenate([np.zeros(0, np.int64), *batches])
 
 
@@ -113,13 +113,9 @@ def complete_for_training(task: Task, features: dict[str, tf.Tensor]) -> tf.Tens
     complete = tf.ones(tf.shape(some)[:1], tf.bool)
     for feature in task.features:
         if feature.when_missing == "skip_training":
-            complete &= ~is_missing(feature, features[feature.name])
+            values, (_, missing) = features[feature.name], tensor_spec(feature)
+            complete &= ~(tf.math.is_nan(values) if isinstance(feature, Number) else tf.equal(values, missing))
     return complete
-
-
-def is_missing(feature: Feature, values: tf.Tensor) -> tf.Tensor:
-    _, missing = tensor_spec(feature)
-    return tf.math.is_nan(values) if isinstance(feature, Number) else tf.equal(values, missing)
 
 
 def without_label(task: Task, records: np.ndarray) -> list[bytes]:

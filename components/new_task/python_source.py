@@ -42,6 +42,8 @@ def text(value: str) -> str:
 
 
 def literal(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{literal(key)}: {literal(one)}" for key, one in value.items()) + "}"
     return text(value) if isinstance(value, str) else number(value) if isinstance(value, float) else repr(value)
 
 

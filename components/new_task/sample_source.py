@@ -140,7 +140,7 @@ def _line(found: Guesses) -> Iterator[str]:
             assert isinstance(of_values, dict)
             of_values[value] = _three(slope)
     yield "    slopes = {"
-    yield from (f"        {text(key)}: {_mapping(slope)}," for key, slope in slopes.items() if key)
+    yield from (f"        {text(key)}: {literal(slope)}," for key, slope in slopes.items() if key)
     yield "    }"
     yield f"    label = _synthetic.line(rows, {number(_three(solved[-1]))}, slopes)"
     whole = not (label[known] % 1).any()
@@ -168,12 +168,6 @@ def _regressors(features: list[Guess]) -> tuple[list[tuple[str, int | str | None
 
 def _three(value: float) -> float:
     return float(f"{value:.3g}")
-
-
-def _mapping(slope: object) -> str:
-    if isinstance(slope, dict):
-        return "{" + ", ".join(f"{literal(key)}: {literal(value)}" for key, value in slope.items()) + "}"
-    return literal(slope)
 
 
 def _hundred(counts: list[int]) -> list[int]:

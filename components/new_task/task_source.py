@@ -99,7 +99,7 @@ def _feature(guess: Guess, indent: int) -> str:
     items = [text(feature.name)]
     if isinstance(feature, Category):
         items.append(values_name(feature))
-    if isinstance(feature, Number) and feature is not None and indent:
+    if isinstance(feature, Number) and indent:
         items += [f"minimum={number(feature.minimum or 0.0)}", f"maximum={number(feature.maximum or 0.0)}"]
     if feature.when_missing != "reject" and indent:
         items.append(f"when_missing={text(feature.when_missing)}")
@@ -188,13 +188,14 @@ def _task(found: Guesses) -> str:
     texts = any(isinstance(guess.feature, Text) for guess in found.features)
     batch = 32 if rows < 10_000 else 128 if rows < 50_000 else 512
     epochs, patience = (30, 3) if texts else (100, 10)
+    about = f"{label.feature.name.replace('_', ' ').capitalize()} from {len(found.features)} columns"
     step = 0.05 * reached if metric == "mae" else 0.02
     bar = _rounded(reached * 0.97 if metric == "mae" else min(reached + 0.02, 0.99))
     absent = label.values.null_count / len(label.values)
     loss = ', loss="mse"' if isinstance(label.feature, Number) else ""
     lines = [
         "TASK = Task(",
-        f"    about={text(_about(found))},",
+        f"    about={text(about)},",
         "    features=FEATURES,",
         "    label=LABEL,",
         "    sample=sample,",
@@ -205,10 +206,6 @@ def _task(found: Guesses) -> str:
     if absent > 0.02:
         lines.append(noted(f"    max_rejected={_rounded(absent + 0.05)},", f"{absent:.1%} of the rows lack the label"))
     return "\n".join([*lines, ")"])
-
-
-def _about(found: Guesses) -> str:
-    return f"{found.label.feature.name.replace('_', ' ').capitalize()} from {len(found.features)} columns"
 
 
 def _rounded(value: float) -> str:

@@ -35,7 +35,8 @@ def field(feature: Feature, example: np.ndarray | None, span: Span | None) -> El
         case Category():
             _choice(label, feature, value, optional)
         case Text():
-            SubElement(label, "textarea", {"data-kind": "text", "rows": "6"}).text = _readable(value)
+            area = SubElement(label, "textarea", {"data-kind": "text", "rows": "6"})
+            area.text = value if isinstance(value, str) else ""
         case Image():
             _picture(label, feature, value)
     return label
@@ -78,10 +79,6 @@ def _picture(label: Element, feature: Image, value: Mapping[str, str] | None) ->
     SubElement(label, "input", {"type": "file", "accept": "image/*"})
     hint = f"drop a picture here; it becomes {width} by {height} {'grey pixels' if feature.channels == 1 else 'pixels'}"
     SubElement(label, "span", {"class": "hint"}).text = hint
-
-
-def _readable(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def spans(features: tuple[Feature, ...], statistics: Mapping[str, Any]) -> dict[str, Span]:

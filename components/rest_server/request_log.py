@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from components.rest_server.tensor_json import Asked, rows
 from components.serving.raw_features import raw_rows
+from components.storage.atomic_files import json_value
 from tasks import InputError, Task
 
 
@@ -41,7 +40,7 @@ class RequestLog:
         lines = []
         for at, (instance, prediction) in enumerate(zip(instances, rows(outputs), strict=True)):
             key = request if len(instances) == 1 else f"{request}-{at}"
-            whole = {"id": key, **facts, "instance": instance, "prediction": _finite(prediction)}
+            whole = {"id": key, **facts, "instance": instance, "prediction": json_value(prediction)}
             lines.append(json.dumps(whole, ensure_ascii=False) + "\n")
         self._append("".join(lines).encode("utf-8", errors="replace"))
 
@@ -54,15 +53,3 @@ class RequestLog:
             if not self._broken:
                 print(f"The log {self._path} cannot be written: {error.strerror}.", file=sys.stderr)
             self._broken = True
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: null in its place."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case list():
-            return [_finite(one) for one in value]
-        case dict():
-            return {name: _finite(one) for name, one in value.items()}
-    return value

@@ -151,12 +151,10 @@ def plain(name: str, values: np.ndarray) -> Any:
         return short_floats(values)
     if values.dtype.kind != "O":
         return values.tolist()
-    flat = [_text(value, name.endswith("_bytes")) for value in values.ravel().tolist()]
+    flat: list[Any] = [value.decode(errors="replace") for value in values.ravel().tolist()]
+    if name.endswith("_bytes"):
+        flat = [{"b64": base64.b64encode(value).decode()} for value in values.ravel().tolist()]
     return np.array([*flat, None], np.dtype("O"))[:-1].reshape(values.shape).tolist()
-
-
-def _text(value: bytes, binary: bool) -> Any:
-    return {"b64": base64.b64encode(value).decode()} if binary else value.decode(errors="replace")
 
 
 def written(document: Any) -> bytes:

@@ -86,9 +86,9 @@ def limits(task: Task, blessing: Facts, statistics: Facts, provenance: Facts) ->
 
 def _data(statistics: Facts) -> list[Block]:
     source, rows = statistics.get("source", {}), statistics.get("rows", {})
-    kind = source.get("kind", "")
+    kind, parts = source.get("kind", ""), source.get("parts", 0)
     return [
-        f"Source: {SOURCES.get(kind, kind or 'unknown')}, {_counted(source.get('parts', 0), 'part')}, snapshot "
+        f"Source: {SOURCES.get(kind, kind or 'unknown')}, {parts:,} part{'s' * (parts != 1)}, snapshot "
         f"`{source.get('snapshot', '')}`, fingerprint `{statistics.get('fingerprint', '')}`.",
         Table(["split", "rows"], [[split, f"{count:,}"] for split, count in by_split(rows).items()]),
         f"Rows set aside: {statistics.get('rejected', {}).get('count', 0):,}.",
@@ -96,22 +96,11 @@ def _data(statistics: Facts) -> list[Block]:
 
 
 def _scores(blessing: Facts) -> list[Block]:
-    bars = [
-        [
-            " ".join(filter(None, [bar["metric"], bar.get("where", "")])),
-            f"{'≥' if bar['higher_is_better'] else '≤'} {figure(bar['bar'])}",
-            figure(bar["value"]),
-            interval(bar),
-            figure(bar["champion"]),
-            {True: "pass", False: "fail", None: "not judged"}[bar["passed"]],
-        ]
-        for bar in blessing.get("bars", [])
-    ]
     champion = blessing.get("champion")
     against = f"version {champion.partition(':')[0]}" if champion else "none"
     return [
         f"On {blessing.get('rows', 0):,} rows that it was not trained on. Champion: {against}.",
-        Table(["metric", "bar", "value", "interval", "champion", "verdict"], bars),
+        Table(["metric", "bar", "value", "interval", "champion", "verdict"], bars(blessing)),
         Table(["metric", "value"], [[name, figure(value)] for name, value in blessing.get("metrics", {}).items()]),
     ]
 
@@ -162,20 +151,25 @@ def by_split(rows: Mapping[str, int]) -> dict[str, int]:
     return {split: rows[split] for split in ("train", "eval", "test") if split in rows}
 
 
-def interval(bar: Facts) -> str:
-    """The bounds of a bar's value, where they were estimated."""
-    bounds = bar.get("interval")
-    return f"{figure(bounds[0])} to {figure(bounds[1])}" if bounds else "—"
+def bars(blessing: Facts) -> list[list[str]]:
+    """Of each of the gate's bars: metric, bar, value, the value's interval, the champion's value and the verdict."""
+    return [
+        [
+            f"{bar['metric']} {bar.get('where', '')}".strip(),
+            f"{'≥' if bar['higher_is_better'] else '≤'} {figure(bar['bar'])}",
+            figure(bar["value"]),
+            " to ".join(map(figure, bar.get("interval") or ["—"])),
+            figure(bar["champion"]),
+            {True: "pass", False: "fail", None: "not judged"}[bar["passed"]],
+        ]
+        for bar in blessing.get("bars", [])
+    ]
 
 
 def figure(value: Any) -> str:
     if value is None:
         return "—"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _kind(column: Feature) -> str:

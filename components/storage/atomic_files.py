@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 
-def tree_hash(directory: Path | str, exclude: tuple[str, ...] = ("assets.extra",)) -> str:
-    """The sha256 over the sorted (relative path, sha256) of all files, less the excluded top entries."""
+def tree_hash(directory: Path | str) -> str:
+    """The sha256 over the sorted (relative path, sha256) of all files, but for what lies beside a model."""
     root = Path(directory)
     if not root.is_dir():
         raise ValueError(f"Expected a directory to hash. Received: {str(root)!r}, which is none.")
     total = hashlib.sha256()
     relative = (path.relative_to(root) for path in _files(root))
-    for name in sorted(path.as_posix() for path in relative if path.parts[0] not in exclude):
+    for name in sorted(path.as_posix() for path in relative if path.parts[0] != "assets.extra"):
         with (root / name).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         # File names may hold anything but NUL and be no valid UTF-8.
@@ -54,7 +54,7 @@ def replacing(path: Path | str) -> Iterator[BinaryIO]:
 
 def write_json(path: Path | str, value: Any) -> None:
     """Sorted keys, so that the same value is the same bytes; what JSON cannot hold (NaN, infinity) is null."""
-    text = json.dumps(_plain(value), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(json_value(value), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     # A lone surrogate, as in text read with errors="surrogateescape", has no UTF-8.
     write_bytes(path, (text + "\n").encode("utf-8", errors="replace"))
 
@@ -90,14 +90,14 @@ def _files(root: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in names)
 
 
-def _plain(value: Any) -> Any:
-    """The value in JSON's own types; numpy's scalars and arrays turn into them."""
+def json_value(value: Any) -> Any:
+    """The value in JSON's own types; numpy's scalars and arrays turn into them, what is no finite number into null."""
     if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): json_value(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [json_value(entry) for entry in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
+        return json_value(value.tolist())
     return value

@@ -119,7 +119,8 @@ def essentials(facts: dict[str, Any]) -> str:
     lines.append(f"data       {_source(about)}: {counted}; {about.get('rejected', 0):,} set aside")
     lines.append(f"           fingerprint {about.get('fingerprint', '')}")
     lines.append(f"metrics    {run_summary.metrics(about.get('metrics', {}))}")
-    lines += ["gate", *(f"  {line}" for line in run_summary.table(_bars(blessing)).splitlines())]
+    bars = [[*bar[:4], f"champion {bar[4]}", bar[5]] for bar in model_card.bars(blessing)] or [["none"]]
+    lines += ["gate", *(f"  {line}" for line in run_summary.table(bars).splitlines())]
     lines += [f"  - {reason}" for reason in about.get("reasons", [])]
     lines += _rehearsed(facts["rehearsal"] or {})
     versions = about.get("versions", {})
@@ -148,21 +149,6 @@ def _origin(facts: dict[str, Any]) -> dict[str, Any]:
 def _source(about: dict[str, Any]) -> str:
     kind = about.get("source", {}).get("kind", about.get("parameters", {}).get("data", ""))
     return model_card.SOURCES.get(str(kind), str(kind))
-
-
-def _bars(blessing: dict[str, Any]) -> list[tuple[str, ...]]:
-    words = {True: "pass", False: "fail", None: "not judged"}
-    return [
-        (
-            f"{bar['metric']} {bar.get('where', '')}".strip(),
-            f"{'≥' if bar['higher_is_better'] else '≤'} {model_card.figure(bar['bar'])}",
-            model_card.figure(bar["value"]),
-            model_card.interval(bar),
-            f"champion {model_card.figure(bar['champion'])}",
-            words[bar["passed"]],
-        )
-        for bar in blessing.get("bars", [])
-    ] or [("none",)]
 
 
 def _rehearsed(rehearsal: dict[str, Any]) -> list[str]:
