@@ -10,18 +10,8 @@ from tasks import _folders
 from tasks._features import Category, Feature, Image, Number, Text, WhenMissing
 from tasks._keras_names import LOSSES, OPTIMIZERS
 from tasks._metrics import METRICS, Kind, Metric
-from tasks._task import (
-    Bar,
-    InputError,
-    Model,
-    Part,
-    Split,
-    Splits,
-    Task,
-    Train,
-    check_fit,
-    keyword_defaults,
-)
+from tasks._models import Model, Train
+from tasks._task import Bar, InputError, Part, Split, Splits, Task, check_fit, keyword_defaults
 
 __all__ = [
     "LOSSES", "METRICS", "OPTIMIZERS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Metric", "Model",

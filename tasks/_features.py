@@ -15,6 +15,11 @@ def as_tuple(what: str, received: Any, kind: type | tuple[type, ...], such_as: s
     return tuple(received)
 
 
+def brief(received: Any) -> str:
+    text = repr(received)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
 @dataclass(frozen=True)
 class _Column:
     """What every kind of column has. `column` is what files call it, if not by its name."""

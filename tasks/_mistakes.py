@@ -8,9 +8,8 @@ from pathlib import Path
 from types import ModuleType
 
 import tasks
+from tasks import _folders
 
-# Their frames are never where the mistake is.
-OURS = frozenset({"__init__.py", "_features.py", "_folders.py", "_mistakes.py", "_task.py"})
 WHOLE = (ValueError, RuntimeError)
 
 
@@ -24,8 +23,10 @@ def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, tasks.InputError) and frames and _in_tasks(frames[-1].filename):
         return ""  # a task's own sentence about what the user gave
-    mine = [frame for frame in frames if _in_tasks(frame.filename) and Path(frame.filename).name not in OURS]
-    return f"tasks/{Path(mine[-1].filename).name}, line {mine[-1].lineno}" if mine else ""
+    places = [(Path(frame.filename), frame.lineno) for frame in frames if _in_tasks(frame.filename)]
+    # In what Sluice's own tasks share, the mistake never is.
+    mine = [(path, line) for path, line in places if path.parent != _folders.OWN or path.name[0] != "_"]
+    return f"tasks/{mine[-1][0].name}, line {mine[-1][1]}" if mine else ""
 
 
 def _syntax(error: SyntaxError) -> str:

@@ -69,6 +69,15 @@ def broken(source: str, line: Broken) -> Batch:
     return Batch(columns={}, numbers=np.empty(0, np.int64), source=source, unit="line", rejected=aside)
 
 
+def is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    fixed = pa.types.is_fixed_size_binary(kind)
+    return fixed or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+
+
 def _value(column: pa.Array, index: int) -> Any:
     try:
         return column[index].as_py()

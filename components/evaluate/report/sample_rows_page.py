@@ -16,7 +16,7 @@ import pandas as pd
 from components.evaluate.metrics import matrix
 from components.evaluate.report.html import Markup, folded, join, number, section, table, tag
 from components.examples import pictures
-from components.reading.convert_columns import PNG
+from components.reading.convert_pictures import PNG
 from tasks import Category, Feature, Image, Task, Text
 
 IMAGES, TEXTS, ROWS = 25, 6, 10
