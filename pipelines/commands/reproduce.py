@@ -40,19 +40,6 @@ class Origin:
     papers: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Compared:
-    """One number, then and now."""
-
-    what: str
-    then: Any
-    now: Any
-
-    @property
-    def same(self) -> bool:
-        return bool(self.then == self.now)
-
-
 def main(given: argparse.Namespace) -> int:
     version = destination.at(given.run)
     origin = of_version(version) if version else of_run(find(given.runs_dir, given.run))
@@ -69,9 +56,27 @@ def main(given: argparse.Namespace) -> int:
     for name, what in {"snapshot": "data source is", "code": "code that the steps run, or a library, is"}.items():
         if origin.resolved.get(name) != again.resolved.get(name):
             print(f"sluice: the {what} not as it was then.", file=sys.stderr)
-    compared = list(differences(numbers(origin.papers), numbers(again.papers)))
-    print(_as_json(origin, again, compared) if given.json else _text(origin, again, compared))
-    return 0 if all(each.same for each in compared) else FAILED
+    return 0 if _tell(origin, again, as_json=given.json) else FAILED
+
+
+def _tell(origin: Origin, again: Origin, *, as_json: bool) -> bool:
+    """Print every number as it was then and is now; gives whether all are equal."""
+    then, now = numbers(origin.papers), numbers(again.papers)
+    compared: list[dict[str, Any]] = [
+        {"what": name, "then": then.get(name), "now": now.get(name), "same": then.get(name) == now.get(name)}
+        for name in dict.fromkeys([*then, *now])
+    ]
+    equal = sum(each["same"] for each in compared)
+    same = equal == len(compared)
+    if as_json:
+        print(json.dumps({"run": again.name, "of": origin.name, "same": same, "numbers": compared}, indent=1))
+        return same
+    rows = [["", "THEN", "NOW", ""]]
+    for each in compared:
+        rows.append([each["what"], _short(each["then"]), _short(each["now"]), "same" if each["same"] else "DIFFERS"])
+    verdict = f"{again.name} is the same as {origin.name}" if same else "not the same"
+    print(f"{run_summary.table(rows)}\n{verdict}: {equal} of {len(compared)} numbers are equal.")
+    return same
 
 
 def of_version(version: destination.Version) -> Origin:
@@ -134,25 +139,6 @@ def numbers(papers: Mapping[str, Any]) -> dict[str, Any]:
     predictions = rehearsal.get("predictions", {})
     found |= {"predictions": predictions.get("rows"), "predictions' sha256": predictions.get("sha256")}
     return found
-
-
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Compared]:
-    for name in dict.fromkeys([*then, *now]):
-        yield Compared(name, then.get(name), now.get(name))
-
-
-def _text(origin: Origin, again: Origin, compared: list[Compared]) -> str:
-    rows = [["", "THEN", "NOW", ""]]
-    rows += [[each.what, _short(each.then), _short(each.now), "same" if each.same else "DIFFERS"] for each in compared]
-    same = sum(each.same for each in compared)
-    verdict = f"{again.name} is the same as {origin.name}" if same == len(compared) else "not the same"
-    return f"{run_summary.table(rows)}\n{verdict}: {same} of {len(compared)} numbers are equal."
-
-
-def _as_json(origin: Origin, again: Origin, compared: list[Compared]) -> str:
-    listed = [{"what": each.what, "then": each.then, "now": each.now, "same": each.same} for each in compared]
-    same = all(each.same for each in compared)
-    return json.dumps({"run": again.name, "of": origin.name, "same": same, "numbers": listed}, indent=1)
 
 
 def _short(value: Any) -> str:

@@ -62,7 +62,7 @@ def main(given: argparse.Namespace) -> int:
     runs = [arguments(task, given, combination) for combination in combinations]
     results = _told(given, combinations, runs, until="train")
     ranking = by_watched_rows(task, runs, results) if _whole(results) else None
-    if ranking is not None and not _broken(results[ranking.order[0]]):
+    if ranking is not None and not results[ranking.order[0]].trouble:
         (results[ranking.order[0]],) = _results([runs[ranking.order[0]]], given.runs_dir, 1)
     if ranking is None and _whole(results):
         print(f"sluice: {NOT_WATCHED}", file=sys.stderr)
@@ -79,7 +79,7 @@ def main(given: argparse.Namespace) -> int:
     else:
         print(run_summary.table(_rows(combinations, results, ranking)))
         print(_next(given, combinations, results, ranking))
-    return 1 if any(_broken(result) for result in results) else DONE
+    return 1 if any(result.trouble for result in results) else DONE
 
 
 def expand(grids: list[str]) -> list[Combination]:
@@ -126,7 +126,7 @@ def by_watched_rows(task: Task, runs: list[dict[str, Any]], results: list[Result
             f"{main}_{name}" if f"{main}_{name}" in watched else name
             for watched, main in zip(found, mains, strict=True)
         ]
-        if all(key in watched or _broken(result) for key, watched, result in zip(keys, found, results, strict=True)):
+        if all(key in watched or result.trouble for key, watched, result in zip(keys, found, results, strict=True)):
             values = [watched.get(key) for key, watched in zip(keys, found, strict=True)]
             return Ranking(name, values, higher=name == "accuracy")
     return None
@@ -196,7 +196,7 @@ def _rows(combinations: list[Combination], results: list[Result], ranking: Ranki
     rows = [["RUN", *combinations[0], f"{ranking.metric} ({'test' if ranking.on_test else 'validation'})"]]
     for at in ranking.order:
         value = ranking.values[at]
-        shown = "failed" if _broken(results[at]) or value is None else run_summary.number(value)
+        shown = "failed" if results[at].trouble or value is None else run_summary.number(value)
         rows.append([str(results[at].facts["run"]), *combinations[at].values(), shown])
     return rows
 
@@ -205,7 +205,7 @@ def _next(given: argparse.Namespace, combinations: list[Combination], results: l
     """How the best one fared, and the command that pushes it; all its steps are cached but the last."""
     best = ranking.order[0]
     facts = results[best].facts
-    if _broken(results[best]):
+    if results[best].trouble:
         return "None of them came to its end."
     said = "Chosen by the rows that training watches, and judged once, on the test rows"
     said = "Chosen by the test rows, which judge it too, so its score flatters it" if ranking.on_test else said
@@ -225,10 +225,6 @@ def _next(given: argparse.Namespace, combinations: list[Combination], results: l
 def _whole(results: list[Result]) -> bool:
     """Nobody has interrupted them."""
     return all(result.status != INTERRUPTED for result in results)
-
-
-def _broken(result: Result) -> bool:
-    return bool(result.trouble)
 
 
 def _outcome(result: Result) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ def _rows_of(page: Path) -> list[dict[str, Any]]:
 def _page(rows: list[dict[str, Any]]) -> str:
     script = (HERE / "page.js").read_text(encoding="utf-8")
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    sheets = (files("components") / "colours.css", HERE / "page.css")
+    style = "".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
     data = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     # Whatever got into a record, nothing but this script runs, and nothing is loaded.
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'"
@@ -56,7 +59,7 @@ def _page(rows: list[dict[str, Any]]) -> str:
 <html lang="en"><head><meta charset="utf-8"/>
 <meta name="viewport" content="width=device-width, initial-scale=1"/>
 <meta http-equiv="Content-Security-Policy" content="{policy}"/>
-<title>Runs</title><style>{(HERE / "page.css").read_text(encoding="utf-8")}</style></head>
+<title>Runs</title><style>{style}</style></head>
 <body><h1>Runs</h1><p id="said" class="soft"></p>
 <div id="tools"></div><section id="compared"></section><div class="wide"><table id="list"></table></div>
 {DATA}{data}</script>

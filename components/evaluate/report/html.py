@@ -6,10 +6,10 @@ import html
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
-STYLE = Path(__file__).parent / "style.css"
+STYLES = (files("components") / "colours.css", files("components.evaluate.report") / "style.css")
 # Nothing in the page may run or load anything, whatever got into it.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 EMPTY = {"br", "circle", "img", "line", "meta", "path", "rect"}
@@ -90,7 +90,7 @@ def document(title: str, head: Sequence[Markup], sections: Sequence[Markup]) -> 
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
     ]
-    style = tag("style", Markup(STYLE.read_text(encoding="utf-8")))
+    style = tag("style", Markup("".join(sheet.read_text(encoding="utf-8") for sheet in STYLES)))
     whole = tag(
         "html", tag("head", *meta, tag("title", title), style), tag("body", *head, contents, *sections), lang="en"
     )
