@@ -53,7 +53,10 @@ BROKEN = [
         GOOD.replace("epochs=1", "epochs=1, optimizer='adamm'"),
         r"tasks/zz\.py, line 15: Train\.optimizer is none of Keras' names: 'adamm'\. Did you mean 'adam'\?",
     ),
-    (GOOD.replace("about=", "metrics={'cost': 3}, about="), r"tasks/zz\.py, line 9: A Task's metrics have names\."),
+    (
+        GOOD.replace("about=", "metrics={'cost': 3}, about="),
+        r"tasks/zz\.py, line 9: A Task's metrics have names\. Expected .*",
+    ),
     (GOOD.replace("(Number(", "(Numbre("), r"tasks/zz\.py, line 11: NameError: name 'Numbre' is not defined"),
     ("TASK = 3\n", r"tasks/zz\.py must end in TASK = Task\(\.\.\.\)\. Received: 3\."),
     ("import json\njson.dump_s(3)\n", r"tasks/zz\.py, line 2: There is no 'dump_s' in json\. Did you mean 'dumps'\?"),
