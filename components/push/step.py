@@ -103,9 +103,11 @@ def _pushed(
         number = served.free_number(destination, task)
         _await_rivals(destination, task)
         newest = served.newest(destination, task)
-        if newest and is_serving(newest, verdict["model_sha256"], inputs):
+        unchanged = newest is not None and bool(inputs) and newest.provenance.get("inputs") == inputs
+        if newest and (unchanged or newest.model_sha256 == verdict["model_sha256"]):
             say(f"version {newest.number} is this model already")
-            against = [] if force or _is_unchanged(newest, inputs) else [*rejected(verdict), *tried["reasons"]]
+            # What was decided of these inputs, perhaps by force, stays so; of the model, another gate may decide anew.
+            against = [] if force or unchanged else [*rejected(verdict), *tried["reasons"]]
             return Pushed(newest.number, str(newest.path), against), report_outcome.serving(newest.number, against)
         reasons = [
             *held_back(verdict, champion, newest.champion if newest else ""),
@@ -143,16 +145,6 @@ def not_this_model(verdict: Mapping[str, Any], task: str, model_sha256: str) -> 
     if blessed != model_sha256:
         return [f"The blessing is for another model, of sha256 {blessed}. This model's is {model_sha256}."]
     return []
-
-
-def is_serving(newest: served.Version, model_sha256: str, inputs: str) -> bool:
-    """The same model, or one made of the same data by the same code and settings."""
-    return newest.model_sha256 == model_sha256 or _is_unchanged(newest, inputs)
-
-
-def _is_unchanged(newest: served.Version, inputs: str) -> bool:
-    """What was decided of these inputs, perhaps by force, stays so; another gate may decide otherwise of the model."""
-    return bool(inputs) and newest.provenance.get("inputs") == inputs
 
 
 def held_back(verdict: Mapping[str, Any], champion: str, now: str) -> list[str]:

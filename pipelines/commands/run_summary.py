@@ -18,7 +18,10 @@ def summary(facts: Mapping[str, Any], *, hint: bool = True) -> str:
     if facts.get("report"):
         lines.append(f"  report {facts['report']}")
     if hint and facts.get("data") == "sample":
-        lines.append(f"The sample is synthetic. {_other_data(facts['task'])}")
+        real = tasks.get(facts["task"]).real is not None
+        other = "the real data" if real else "your own rows"
+        words = f"sluice run {facts['task']} --data {'real' if real else 'FILE.csv'}"
+        lines.append(f"The sample is synthetic. For {other}: {words}")
     return "\n".join(lines)
 
 
@@ -39,12 +42,6 @@ def verdict(facts: Mapping[str, Any]) -> list[str]:
         return ["the model clears the gate; it was not to be pushed"]
     said = "the model clears the gate, but was held back" if facts["blessed"] else "the gate rejected the model"
     return [f"{said}; nothing was pushed:", *_listed(facts)]
-
-
-def _other_data(task: str) -> str:
-    if tasks.get(task).real is None:
-        return f"For your own rows: sluice run {task} --data FILE.csv"
-    return f"For the real data: sluice run {task} --data real"
 
 
 def metrics(values: Mapping[str, Any]) -> str:

@@ -74,14 +74,10 @@ def _schedule(given: argparse.Namespace) -> int:
         times = [due.astimezone(here).isoformat() for due in coming]
         print(json.dumps({"name": name, "id": made, "url": url, "cron": plan.cron, "next": times}, indent=1))
     else:
-        what = [f"replaced {_was(each)}" for each in replaced] or ["scheduled"]
+        rows = [_row(each) for each in replaced]
+        what = [f"replaced {row['cron']} on {row['data']} to {row['destination']}" for row in rows] or ["scheduled"]
         print("\n".join([*(f"{name}: {word}" for word in what), url]))
     return 0
-
-
-def _was(replaced: Any) -> str:
-    row = _row(replaced)
-    return f"{row['cron']} on {row['data']} to {row['destination']}"
 
 
 def _name(given: argparse.Namespace) -> str:

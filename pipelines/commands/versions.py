@@ -84,17 +84,15 @@ def _table(listed: Sequence[dict[str, Any]], task: str, serving: str) -> str:
 def _what_to_do(listed: Sequence[dict[str, Any]], task: str) -> list[str]:
     if not any(facts["unservable"] for facts in listed):
         return []
+    newest = listed[-1]
+    remedy = f"Version {newest['version']}, which is served, is none of them."
+    if newest["unservable"]:
+        again = f"sluice run {task}, with the data and settings it was made with"
+        remedy = f"To replace version {newest['version']}: {again}."
     return [
         "No server can answer from versions that were pushed before Sluice asked its models as servers do: TensorFlow "
-        "Serving, Java, C and Go load them, and every request fails. sluice predict answers. "
-        + remedy(listed[-1], task)
+        "Serving, Java, C and Go load them, and every request fails. sluice predict answers. " + remedy
     ]
-
-
-def remedy(newest: dict[str, Any], task: str) -> str:
-    if not newest["unservable"]:
-        return f"Version {newest['version']}, which is served, is none of them."
-    return f"To replace version {newest['version']}: sluice run {task}, with the data and settings it was made with."
 
 
 def described(version: Version) -> dict[str, Any]:

@@ -51,7 +51,8 @@ class Cluster:
 def connect(host: str, *, namespace: str = "", token_file: str = "") -> Cluster:
     """Reach the backend and make sure that it is one of ours to talk to."""
     host = address(host)
-    token, cookie = _token(token_file), _cookie()
+    token = _token(token_file)
+    cookie = next((Secret(variable=name, kind="cookie") for name in COOKIES if os.environ.get(name)), None)
     secrets = tuple(secret for secret in (token, cookie) if secret)
     if secrets and host.startswith("http://") and not _is_near(host):
         raise InputError(
@@ -124,10 +125,6 @@ def _token(token_file: str) -> Secret | None:
             return Secret(variable=name)
     projected = os.environ.get("KF_PIPELINES_SA_TOKEN_PATH") or "/var/run/secrets/kubeflow/pipelines/token"
     return Secret(file=Path(projected)) if Path(projected).is_file() else None
-
-
-def _cookie() -> Secret | None:
-    return next((Secret(variable=name, kind="cookie") for name in COOKIES if os.environ.get(name)), None)
 
 
 def _client_class() -> Any:

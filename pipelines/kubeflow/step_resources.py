@@ -80,12 +80,15 @@ def placed(profile: Profile, *, cached: bool = True, labels: dict[str, str] | No
 
 def compiled(profile: Profile, **how: Any) -> str:
     """The text of pipeline.yaml."""
-    pipeline = placed(profile, **how)
+    return _yaml(placed(profile, **how))
+
+
+def _yaml(pipeline: Any, **options: Any) -> str:
     from kfp import compiler
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
-        compiler.Compiler().compile(pipeline, str(path))
+        compiler.Compiler().compile(pipeline, str(path), **options)
         return path.read_text()
 
 
@@ -94,7 +97,6 @@ def manifest(profile: Profile) -> str:
     name = "sluice"
     digest = hashlib.sha256(compiled(profile).encode()).hexdigest()[:12]
     pipeline = placed(profile)
-    from kfp import compiler
     from kfp.compiler.compiler_utils import KubernetesManifestOptions
 
     options = KubernetesManifestOptions(
@@ -102,12 +104,7 @@ def manifest(profile: Profile) -> str:
         pipeline_version_display_name=f"{name}-{digest}", namespace=profile.namespace or None,
         include_pipeline_manifest=True,
     )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "manifest.yaml"
-        compiler.Compiler().compile(
-            pipeline, str(path), kubernetes_manifest_format=True, kubernetes_manifest_options=options
-        )
-        return path.read_text()
+    return _yaml(pipeline, kubernetes_manifest_format=True, kubernetes_manifest_options=options)
 
 
 def _place(name: str, step: Any, profile: Profile, labels: dict[str, str]) -> None:

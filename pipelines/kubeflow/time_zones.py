@@ -39,16 +39,13 @@ def moved(given: Cron, minutes: int) -> Cron:
         raise _inexpressible(given)
     found = replace(given, hour=field("hour", hours), minute=field("minute", past))
     days = {day for day, _ in shifted}
-    if days == {0} or _is_daily(given):
+    any_date = len(given.day.values) == 31 and len(given.month.values) == 12
+    if days == {0} or (any_date and len(given.weekday.values) == 7):
         return found
-    if len(days) > 1 or len(given.day.values) < 31 or len(given.month.values) < 12:
+    if len(days) > 1 or not any_date:
         raise _inexpressible(given)
     (day,) = days
     return replace(found, weekday=field("weekday", frozenset((value + day) % 7 for value in given.weekday.values)))
-
-
-def _is_daily(given: Cron) -> bool:
-    return len(given.day.values) == 31 and len(given.month.values) == 12 and len(given.weekday.values) == 7
 
 
 def _inexpressible(given: Cron) -> InputError:

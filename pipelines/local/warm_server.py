@@ -16,8 +16,8 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from components import warm_process
@@ -64,7 +64,8 @@ class WarmServer:
             os.close(ours)
             return
         wanted = f"{self.place}/{identity(self.preload)}.{'clean' if self.clean else 'warm'}"
-        with _locked(self.place):
+        with (self.place / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # of two commands that begin together, one starts the process
             for other in sockets(self.place):
                 if Path(other).suffix == Path(wanted).suffix and (other != wanted or not _answers(other)):
                     end(other)
@@ -177,11 +178,3 @@ def _answers(address: str) -> bool:
     with suppress(OSError), warm_process.request(address, warm_process.ASK):
         return True
     return False
-
-
-@contextmanager
-def _locked(place: Path) -> Iterator[None]:
-    """Of two commands that begin together, one starts the process."""
-    with (place / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
