@@ -129,14 +129,14 @@ def score(kind: Kind, label: Any, prediction: Any) -> Scores:
         return {name: _finite(metric(label, prediction)) for name, metric in METRICS[kind].items()}
 
 
-def table(kind: Kind, frame: pd.DataFrame, column: str = "prediction") -> Scores:
-    """The metrics of a column of predictions and, as metric_output, of further outputs of the same shape."""
-    found = score(kind, frame["label"], frame[column])
-    shape = matrix(frame[column]).shape
+def table(kind: Kind, frame: pd.DataFrame) -> Scores:
+    """The metrics of the predictions and, as metric_output, of further outputs of the same shape."""
+    found = score(kind, frame["label"], frame["prediction"])
+    shape = matrix(frame["prediction"]).shape
     for extra in frame.columns:
-        if extra.startswith(f"{column}_") and matrix(frame[extra]).shape == shape:
+        if extra.startswith("prediction_") and matrix(frame[extra]).shape == shape:
             further = score(kind, frame["label"], frame[extra])
-            found |= {f"{name}_{extra.removeprefix(f'{column}_')}": value for name, value in further.items()}
+            found |= {f"{name}_{extra.removeprefix('prediction_')}": value for name, value in further.items()}
     return found
 
 

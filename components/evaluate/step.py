@@ -75,10 +75,7 @@ def run(
     )
     metrics.update({name: value for name, value in document["metrics"].items() if value is not None})
     classification.update(kubeflow_metrics.describe(definition, frame))
-    write_json(Path(blessing), document)
-    table = report_.markdown(document)
-    print(table, flush=True)
-    write_bytes(verdict, table.encode(errors="replace"))
+    write_verdict(document, blessing, verdict)
 
     say("writing the report")
     samples = predictions_.raw_rows(definition, examples, set(report_.worth_showing(definition, frame)))
@@ -107,6 +104,14 @@ def ask(
     equality = prove_equal(task, served, examples, model)
     Path(predictions).parent.mkdir(parents=True, exist_ok=True)
     return {"rows": predictions_.write(task, served, rival, examples, predictions), "equality": equality}
+
+
+def write_verdict(document: Mapping[str, Any], blessing: str, verdict: str) -> None:
+    """For the pusher, and as a table for people."""
+    write_json(blessing, document)
+    table = report_.markdown(document)
+    print(table, flush=True)
+    write_bytes(verdict, table.encode(errors="replace"))
 
 
 def papers(statistics: str, anomalies: str, model: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from components.evaluate.report.plots import spark
 from tasks import Category, Feature, Image, Number, Task, Text
 
 KINDS = {Number: "number", Category: "category", Text: "text, length in characters", Image: "image, mean pixel"}
+SHOWN = 6
 SPLITS = {"train": "train", "eval": "validation", "test": "test"}
 
 
@@ -102,10 +103,10 @@ def _histogram(name: str, quantiles: Sequence[float]) -> Markup:
     return spark([float(count) for count in counts], f"How the values of {name} are distributed")
 
 
-def _top(column: Category, top: Sequence[Sequence[Any]], count: int, shown: int = 6) -> str:
+def _top(column: Category, top: Sequence[Sequence[Any]], count: int) -> str:
     names = {str(value): label for value, label in zip(column.values, column.labels, strict=True)}
-    shares = [f"{names.get(str(value), str(value))} {times / max(count, 1):.0%}" for value, times in top[:shown]]
-    return ", ".join(shares) + (f" and {len(top) - shown} more" if len(top) > shown else "")
+    shares = [f"{names.get(str(value), str(value))} {times / max(count, 1):.0%}" for value, times in top[:SHOWN]]
+    return ", ".join(shares) + (f" and {len(top) - SHOWN} more" if len(top) > SHOWN else "")
 
 
 def _ordered(rows: Mapping[str, int]) -> list[str]:

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.evaluate.report.html import Markup, facts, folded, number, section, table, tag
+from components.evaluate.report.html import Markup, folded, number, section, table, tag
+from components.serving.provenance import library_versions
 
 
-def page(
-    blessing: Mapping[str, Any],
-    statistics: Mapping[str, Any],
-    parameters: Mapping[str, Any],
-    versions: Mapping[str, str],
-) -> Markup:
+def page(blessing: Mapping[str, Any], statistics: Mapping[str, Any]) -> Markup:
     source = statistics.get("source", {})
     equality = blessing.get("equality", {})
     hashes = {
@@ -29,6 +25,5 @@ def page(
     return section(
         "Provenance",
         table(["What", "Value"], ([name, tag("code", number(value))] for name, value in hashes.items() if value)),
-        *([tag("h3", "Parameters"), facts(parameters)] if parameters else []),
-        folded("Library versions", table(["Library", "Version"], versions.items())),
+        folded("Library versions", table(["Library", "Version"], library_versions().items())),
     )

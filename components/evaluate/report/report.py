@@ -22,13 +22,10 @@ from components.evaluate.report import (
 from components.evaluate.report import model_card_page as card_page
 from components.evaluate.report import sample_rows_page as samples_page
 from components.evaluate.report.html import document, number, tag
-from components.serving.provenance import library_versions
 from components.storage import atomic_files
 from tasks import Task
 
 EVALUATION = {"regression": regression_page.page, "binary": binary_page.page, "classes": classes_page.page}
-
-Samples = Mapping[int, Mapping[str, Any]] | Sequence[Mapping[str, Any]]
 
 
 def write(
@@ -43,26 +40,23 @@ def write(
     history: Mapping[str, Sequence[float | None]],
     training: Mapping[str, Any],
     predictions: pd.DataFrame,
-    samples: Samples | None = None,
-    read: Mapping[int, str] | None = None,
-    parameters: Mapping[str, Any] | None = None,
-    versions: Mapping[str, str] | None = None,
-    force: str = "",
+    samples: Mapping[int, Mapping[str, Any]],
+    read: Mapping[int, str],
+    force: str,
 ) -> None:
     """Write the page.
 
-    `samples` are the raw features of test rows by position in `predictions`, or a list of its first rows;
-    `read` is what the model made of a sample's text, by position. `worth_showing` names good positions.
+    `samples` are the raw features of test rows by position in `predictions`, of which `worth_showing` names good ones;
+    `read` is what the model made of a sample's text, by position.
     """
-    shown = samples if isinstance(samples, Mapping) else dict(enumerate(samples or ()))
     sections = [
         verdict_page.gate(blessing),
         EVALUATION[task.kind](task, predictions),
-        samples_page.page(task, predictions, shown, read or {}),
+        samples_page.page(task, predictions, samples, read),
         training_page.page(history, training),
         data_page.page(task, statistics, anomalies),
         card_page.page(task, blessing, statistics),
-        origin_page.page(blessing, statistics, parameters or {}, versions or library_versions()),
+        origin_page.page(blessing, statistics),
     ]
     head = [
         tag("p", f"{blessing['task']} / {model_name}", class_="soft"),

@@ -151,7 +151,10 @@ def write(path: Path, task: Task, predictions: pd.DataFrame, **changes: Any) -> 
             "settings": {"batch_size": 32},
         },
     }
-    report.write(path, task=task, model_name="mlp", predictions=predictions, **given | changes)
+    given |= {"samples": {}, "read": {}, "force": ""} | changes
+    if isinstance(given["samples"], list):
+        given["samples"] = dict(enumerate(given["samples"]))
+    report.write(path, task=task, model_name="mlp", predictions=predictions, **given)
     source = path.read_text(encoding="utf-8")
     return Page(source), source
 
@@ -209,8 +212,6 @@ def test_hostile_data_stay_text(tmp_path: Path) -> None:
         training={"devices": [HOSTILE], "settings": {HOSTILE: HOSTILE}},
         samples=[{"text": HOSTILE.encode(errors="replace")}] * 9,
         read=dict.fromkeys(range(9), HOSTILE),
-        parameters={HOSTILE: HOSTILE},
-        versions={HOSTILE: HOSTILE},
     )
     assert not page.named("script")
     assert not page.named("img")
