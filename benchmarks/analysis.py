@@ -1,8 +1,8 @@
-"""What analysing only new shards saves: python benchmarks/analysis.py [ROWS PER SHARD] [SHARDS]"""
+"""What analysing only new shards saves: python benchmarks/analysis.py"""
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -17,7 +17,12 @@ from components.reading.row_ids import row_ids
 from components.transform import beam_analysis
 
 
-def main(rows: int = 250_000, shards: int = 6) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=250_000, help="of each shard")
+    parser.add_argument("--shards", type=int, default=6)
+    given = parser.parse_args()
+    rows, shards = given.rows, given.shards
     task = tasks.get("auto_mpg")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -51,4 +56,4 @@ def timed(task: tasks.Task, home: Path, what: str, *, kept: bool = True) -> None
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import subprocess
@@ -23,6 +24,7 @@ RECORDS, ROWS, DRAWS = 100_000, 5_000, 200
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     bare = _started("pass")
     for names in IMPORTS:
         print(f"import {names}: {_started(f'import {names}') - bare:.3f} s")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ def seconds(words: list[str], directory: str) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as directory:
         print(f"{seconds(['run', 'auto_mpg'], directory):6.2f}  sluice run auto_mpg, first")
         for name, words in COMMANDS.items():
