@@ -124,8 +124,10 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """A Kubeflow Pipelines backend of this test's own, and nothing of the caller's that points to another."""
     from kubeflow_server import backend
 
-    from pipelines.kubeflow import client, error_messages
+    from pipelines.kubeflow import client, error_messages, try_again
 
+    monkeypatch.setattr(try_again, "FIRST", 0.01)
+    monkeypatch.setattr(try_again, "LIMIT", 0.0)  # so that each is asked once, but where a test says otherwise
     for name in (*error_messages.TOKENS, *error_messages.COOKIES, client.HOST, "KF_PIPELINES_SA_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)

@@ -137,6 +137,8 @@ class Bucket:
         except FileNotFoundError:
             self._demand_bucket()
             return []
+        except InputError:
+            raise
         except PermissionError as error:
             raise InputError(f"The destination {self.url!r} cannot be read: {error}.") from error
         except Exception as error:  # drivers have exceptions of their own: no credentials, no connection

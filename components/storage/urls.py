@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 import fsspec
@@ -61,7 +61,8 @@ def clear(place: str) -> None:
     """Remove what an earlier attempt left there."""
     system, inside = system_of(place)
     if system.exists(inside):
-        system.rm(inside, recursive=True)
+        with suppress(FileNotFoundError):  # gone, though the answer to that was lost
+            system.rm(inside, recursive=True)
 
 
 def listed(place: str, pattern: str) -> list[str]:

@@ -7,9 +7,8 @@ import json
 import sys
 from typing import Any
 
-from pipelines.kubeflow import client, follow_run, run_parameters, step_logs
+from pipelines.kubeflow import client, follow_run, run_parameters, step_logs, try_again
 from pipelines.kubeflow.client import Cluster
-from pipelines.kubeflow.error_messages import Unreachable
 from pipelines.kubeflow.follow_run import DONE, FAILED, REJECTED, WRONG_INPUT, Seen
 from pipelines.kubeflow.profile import Profile
 from pipelines.kubeflow.step_resources import TITLES
@@ -50,19 +49,17 @@ def start(
 ) -> str:
     """The id of the new run. Where an answer is lost on its way, the run is looked for by its name."""
     with run_parameters.package(chosen, parameters, concluding=waiting, cached=cached) as path:
-        with cluster.spoken("making the experiment"):
-            experiment = cluster.client.create_experiment(parameters["task"], namespace=cluster.namespace or None)
-        try:
+        experiment_id = cluster.experiment(parameters["task"])
+
+        def begin() -> str:
             with cluster.spoken("starting the run"):
                 run = cluster.client.run_pipeline(
-                    experiment.experiment_id, name, pipeline_package_path=path, params=parameters,
+                    experiment_id, name, pipeline_package_path=path, params=parameters,
                     pipeline_root=chosen.pipeline_root or None, service_account=chosen.service_account or None,
                 )  # fmt: skip
             return str(run.run_id)
-        except Unreachable:
-            if found := _started(cluster, experiment.experiment_id, name):
-                return found
-            raise
+
+        return try_again.changing(begin, lambda: _started(cluster, experiment_id, name))
 
 
 def _started(cluster: Cluster, experiment_id: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import json
 import os
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 
 from components.storage.local_paths import local_path
 from pipelines.kfp_import import import_without_client
-from pipelines.kubeflow import error_messages
+from pipelines.kubeflow import error_messages, try_again
 from pipelines.kubeflow.error_messages import COOKIES, TOKENS, Secret, spoken
 from tasks import InputError
 
@@ -40,6 +41,16 @@ class Cluster:
         """Errors of the client as one sentence; what it prints is dropped."""
         with spoken(self.host, self.secrets, doing):
             yield
+
+    def experiment(self, name: str) -> str:
+        """Its id; it is made if it is not there."""
+
+        def make() -> str:
+            with self.spoken("making the experiment"):
+                made = self.client.create_experiment(name, namespace=self.namespace or None)
+            return str(made.experiment_id)
+
+        return try_again.changing(make, lambda: None)  # which looks for it by its name first
 
     def run_url(self, run_id: str) -> str:
         return f"{self.host}/#/runs/details/{run_id}"
@@ -159,7 +170,7 @@ def _client_class() -> Any:
 
 
 def _bound(api_client: Any) -> None:
-    """KFP's client waits for ever where no request has a time limit."""
+    """KFP's client waits for ever where no request has a time limit, and gives up at once where nobody answers."""
     import kfp_server_api
 
     rest = api_client.rest_client
@@ -169,8 +180,9 @@ def _bound(api_client: Any) -> None:
 
     def request(*words: Any, **named: Any) -> Any:
         named["_request_timeout"] = named.get("_request_timeout") or (error_messages.CONNECT, error_messages.READ)
+        ask = functools.partial(unbounded, *words, **named)
         try:
-            return unbounded(*words, **named)
+            return try_again.reading(ask, api_client.configuration.host) if words[0] == "GET" else ask()
         except kfp_server_api.ApiException as error:
             error.body = error.body or b""  # the client decodes it, whether there is one or not
             raise

@@ -21,6 +21,8 @@ SCHEME = re.compile(r"^bearer(\s+|$)", re.IGNORECASE)
 # Shorter values of a cookie are settings such as a language, which would be cut out of ordinary words.
 TELLING = 6
 CONNECT, READ = 10.0, 60.0
+# What proxies and gateways answer when the backend does not.
+AWAY = {429, 502, 503, 504}
 SHOWN = 300
 # What OpenSSL makes of an answer in plain HTTP.
 PLAIN = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
@@ -65,7 +67,11 @@ class Secret:
 
 
 class Unreachable(RuntimeError):
-    """A fault that may pass."""
+    """A fault that may pass. Away: it did not even come to the backend, as far as can be known."""
+
+    def __init__(self, words: str, *, away: bool = True) -> None:
+        super().__init__(words)
+        self.away = away
 
 
 class NoSuchHost(InputError):
@@ -114,7 +120,8 @@ def _of_status(host: str, secrets: Sequence[Secret], error: Any, doing: str) -> 
         case 0 | None:
             reason = _hidden(secrets, str(error.reason)).splitlines()[-1][:SHOWN] if error.reason else "no reason"
             return InputError(f"{host} cannot be trusted or understood: {reason}.")
-    return Unreachable(f"{host} failed at {doing or 'the request'} ({error.status}). Try again later.{said}")
+    words = f"{host} failed at {doing or 'the request'} ({error.status}). Try again later.{said}"
+    return Unreachable(words, away=error.status in AWAY)
 
 
 def _of_wire(host: str, secrets: Sequence[Secret], error: Exception, doing: str) -> Exception:

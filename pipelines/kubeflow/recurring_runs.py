@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.kubeflow import run_parameters
+from pipelines.kubeflow import run_parameters, try_again
 from pipelines.kubeflow.client import Cluster
-from pipelines.kubeflow.error_messages import Unreachable
 from pipelines.kubeflow.profile import Profile
 
 PAGE = 100
@@ -69,34 +68,36 @@ def replace(cluster: Cluster, chosen: Profile, parameters: dict[str, Any], plan:
 def remove(cluster: Cluster, recurring_run_id: str) -> None:
     """The schedule, not the run of it that may be going on, which Kubernetes would take with it."""
     api = cluster.client._recurring_run_api
-    try:
+
+    def delete() -> bool:
         with cluster.spoken("removing the schedule"):
             api.recurring_run_service_delete_recurring_run(recurring_run_id, propagation_policy=KEEP_RUNS)
-    except Unreachable:
-        if any(str(each.recurring_run_id) == recurring_run_id for each in ours(cluster)):
-            raise  # the request was lost, not only its answer
+        return True
+
+    try_again.changing(delete, lambda: all(str(each.recurring_run_id) != recurring_run_id for each in ours(cluster)))
 
 
 def _create(cluster: Cluster, chosen: Profile, parameters: dict[str, Any], plan: Plan, before: set[str]) -> str:
     with run_parameters.package(
         chosen, parameters, cached=plan.cached, concluding=plan.concluding, scheduled=True
     ) as path:
-        with cluster.spoken("making the experiment"):
-            experiment = cluster.client.create_experiment(parameters["task"], namespace=cluster.namespace or None)
-        try:
+        experiment_id = cluster.experiment(parameters["task"])
+
+        def make() -> str:
             with cluster.spoken("making the schedule"):
                 made = cluster.client.create_recurring_run(
-                    experiment.experiment_id, plan.name, description=plan.about, cron_expression=plan.cron,
+                    experiment_id, plan.name, description=plan.about, cron_expression=plan.cron,
                     max_concurrency=1, no_catchup=not plan.catchup, params=parameters, pipeline_package_path=path,
                     enabled=plan.enabled, pipeline_root=chosen.pipeline_root or None,
                     service_account=chosen.service_account or None,
                 )  # fmt: skip
             return str(made.recurring_run_id)
-        except Unreachable:
-            for each in ours(cluster):  # the answer may have been lost, not the request
-                if each.display_name == plan.name and str(each.recurring_run_id) not in before:
-                    return str(each.recurring_run_id)
-            raise
+
+        def made_already() -> str:
+            new = (each for each in ours(cluster) if each.display_name == plan.name)
+            return next((str(each.recurring_run_id) for each in new if str(each.recurring_run_id) not in before), "")
+
+        return try_again.changing(make, made_already)
 
 
 def _is_ours(each: Any) -> bool:

@@ -81,6 +81,47 @@ def test_it_is_told_and_given_up_in_the_end(capsys: pytest.CaptureFixture[str]) 
     )
 
 
+def unknown(number: int) -> BaseException:
+    return caused(FileNotFoundError("http://nowhere/x"), socket.gaierror(number, "said so"))
+
+
+def test_a_name_that_does_not_exist_is_no_fault_of_the_network() -> None:
+    from aiohttp import ClientConnectorDNSError
+    from aiohttp.client_reqrep import ConnectionKey
+    from botocore.exceptions import EndpointConnectionError
+
+    key: Any = ConnectionKey("minoi", 9000, False, True, None, None, None)
+    found = ClientConnectorDNSError(key, socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
+    assert retries.no_such_host(EndpointConnectionError(endpoint_url="http://minoi:9000", error=found)) == "'minoi'"
+    assert retries.no_such_host(unknown(socket.EAI_NONAME)) == "of that name"
+    assert retries.no_such_host(unknown(socket.EAI_AGAIN)) == ""
+
+
+def test_such_a_name_is_given_up_sooner_and_is_wrong_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "NO_NAME", 0.3)
+    monkeypatch.setattr(retries, "LIMIT", 1000.0)
+    tries: list[int] = []
+
+    def asked() -> str:
+        tries.append(1)
+        raise unknown(socket.EAI_NONAME)
+
+    with pytest.raises(
+        InputError, match=r"There is no host of that name: it was asked for during 0 s\. Check the addr"
+    ):
+        retries.patiently(asked, "reading")()
+    assert len(tries) > 1
+    monkeypatch.setattr(retries, "NO_NAME", 60.0)
+    faults = [unknown(socket.EAI_NONAME), unknown(socket.EAI_AGAIN)]
+
+    def resolved() -> str:
+        if faults:
+            raise faults.pop()
+        return "read"
+
+    assert retries.patiently(resolved, "reading")() == "read"
+
+
 @pytest.mark.parametrize("fault", [503, "cut", "drop"])
 def test_a_web_server_that_is_away_for_a_moment(tmp_path: Path, fault: Any) -> None:
     lines = [f"{n},{n * n}" for n in range(200_000)]

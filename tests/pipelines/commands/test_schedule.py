@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 from kubeflow_server import Backend
 
+from pipelines.kubeflow import try_again
+
 pytestmark = pytest.mark.slow  # half a second each, and there are many
 
 Sluice = Callable[..., tuple[int, str, str]]
@@ -38,6 +40,19 @@ def test_the_times_are_told_before_anything_is_made(server: Backend, sluice: Slu
     status, _, said = sluice(*SCHEDULE)
     assert status == 1
     assert "The next 5 times, in UTC:" in said
+
+
+def test_a_backend_that_is_away_for_a_moment_has_one_schedule_in_the_end(
+    server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(try_again, "LIMIT", 60.0)
+    sluice(*SCHEDULE)
+    server.fault("POST", "/recurringruns", 503)
+    server.fault("DELETE", "/recurringruns", "drop")
+    status, _, said = sluice(*SCHEDULE[:-1], "30 4 * * *")
+    assert (status, len(server.recurringruns), server.faults) == (0, 1, [])
+    assert server.recurringruns[0]["trigger"]["cron_schedule"]["cron"] == "0 30 4 * * *"
+    assert said.count("trying again in") == 2
 
 
 def test_a_zone_becomes_the_server_s(server: Backend, sluice: Sluice) -> None:

@@ -16,7 +16,7 @@ import pytest
 from kubeflow_server import Backend
 from repository import ROOT
 
-from pipelines.kubeflow import client, error_messages, follow_run, step_logs
+from pipelines.kubeflow import client, error_messages, follow_run, step_logs, try_again
 from pipelines.kubeflow import run_parameters as asked
 from tasks import InputError
 
@@ -275,6 +275,33 @@ def test_a_backend_that_stays_away_ends_the_waiting(
     status, _, said = sluice(*WAIT)
     assert status == 1
     assert f"The run goes on without us: {server.url}/#/runs/details/{server.runs[0]['run_id']}" in said
+
+
+def test_a_backend_that_is_away_for_a_moment_is_asked_again(
+    server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(try_again, "LIMIT", 60.0)
+    server.fault("GET", "/healthz", 503, times=2)
+    server.fault("GET", "/experiments", "drop")
+    server.fault("POST", "/experiments", 503)
+    server.fault("POST", "/runs", "drop", times=2)
+    status, out, said = sluice(*SUBMIT, "--image", "r/s:2")
+    assert (status, len(server.runs), server.faults) == (0, 1, [])
+    assert server.runs[0]["run_id"] in out
+    assert len(server.experiments) == 1
+    notes = said.splitlines()
+    assert f"note: {server.url} answered 503; trying again in 0 s" in notes
+    assert f"note: {server.url} gave no answer (ProtocolError); trying again in 0 s" in notes
+    assert f"note: The connection to {server.url} broke at starting the run; trying again in 0 s" in notes
+
+
+def test_what_the_backend_itself_answers_is_asked_once(
+    server: Backend, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(try_again, "LIMIT", 60.0)
+    server.fault("POST", "/runs", 500, times=9)
+    assert sluice(*SUBMIT)[0] == 1
+    assert len(server.faults) == 8
 
 
 def test_a_lost_answer_does_not_start_a_second_run(server: Backend, sluice: Sluice) -> None:
