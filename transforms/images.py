@@ -6,7 +6,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from transforms.exif import upright
+from transforms import exif
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -55,43 +55,51 @@ def resize(
 ) -> tf.Tensor:
     """Byte strings [b] as [b, height, width, channels]: JPEG, PNG, GIF (its first frame), BMP or WebP files.
 
-    A JPEG is turned upright as its camera says. Then "crop" cuts the middle out, "pad" puts black beside it, "stretch"
-    does neither; the filter is bilinear, with antialiasing. Grey is 0.2989 red, 0.587 green, 0.114 blue.
+    They are turned upright as their EXIF data say. Then "crop" cuts the middle out, "pad" puts black beside it,
+    "stretch" does neither; the filter is bilinear, with antialiasing. Grey is 0.2989 red, 0.587 green, 0.114 blue.
     `height * width * channels` raw bytes are taken as they are.
     """
     if fit not in ("crop", "pad", "stretch"):
         raise ValueError(f"A picture is fitted by 'crop', 'pad' or 'stretch'. Received: {fit!r}.")
 
-    def one(content: tf.Tensor) -> tf.Tensor:
-        raw = tf.strings.length(content) == height * width * channels
+    raw = (tf.strings.length(files) == height * width * channels) & ~_is_file(files)
+
+    def one(row: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        content, is_raw, turned = row
         return tf.cond(
-            raw & ~_is_file(content),
+            is_raw,
             lambda: tf.reshape(_bytes(content, height * width * channels), [height, width, channels]),
-            lambda: _fitted(_decoded(content, channels), height, width, fit),
+            lambda: _fitted(_decoded(content, turned, channels), height, width, fit),
         )
 
-    pixels = tf.map_fn(one, files, fn_output_signature=tf.TensorSpec([height, width, channels], tf.float32))
+    signature = tf.TensorSpec([height, width, channels], tf.float32)
+    pixels = tf.map_fn(one, (files, raw, exif.orientation(files)), fn_output_signature=signature)
     return tf.ensure_shape(pixels, [None, height, width, channels])
 
 
-def _is_file(content: tf.Tensor) -> tf.Tensor:
-    """By how it begins: raw pixels may be as many bytes."""
+def whole(file: tf.Tensor, channels: int = 3) -> tf.Tensor:
+    """One file's content as [h, w, channels], upright and in its own size."""
+    return _decoded(file, exif.orientation(file[tf.newaxis])[0], channels)
+
+
+def _is_file(contents: tf.Tensor) -> tf.Tensor:
+    """By how each begins: raw pixels may be as many bytes."""
 
     def at(start: int, mark: bytes) -> tf.Tensor:
-        return tf.strings.substr(tf.strings.substr(content, 0, 12), start, len(mark)) == mark
+        return tf.strings.substr(tf.strings.substr(contents, 0, 12), start, len(mark)) == mark
 
     begins = [at(0, mark) for mark in (b"\xff\xd8\xff", PNG, b"GIF8")]
-    return tf.reduce_any([*begins, at(0, b"BM") & at(6, bytes(4)), at(0, b"RIFF") & at(8, b"WEBP")])
+    return tf.reduce_any([*begins, at(0, b"BM") & at(6, bytes(4)), at(0, b"RIFF") & at(8, b"WEBP")], axis=0)
 
 
 def _bytes(content: tf.Tensor, size: int) -> tf.Tensor:
     return tf.cast(tf.io.decode_raw(content, tf.uint8, fixed_length=size), tf.float32) / 255.0
 
 
-def _decoded(content: tf.Tensor, channels: int) -> tf.Tensor:
+def _decoded(content: tf.Tensor, turned: tf.Tensor, channels: int) -> tf.Tensor:
     """Every format knows three channels, not every one knows one."""
     pixels = tf.io.decode_image(content, channels=3, expand_animations=False)
-    pixels = tf.cast(upright(tf.ensure_shape(pixels, [None, None, 3]), content), tf.float32) / 255.0
+    pixels = tf.cast(exif.upright(tf.ensure_shape(pixels, [None, None, 3]), turned), tf.float32) / 255.0
     return tf.image.rgb_to_grayscale(pixels) if channels == 1 else pixels
 
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks import Image
-
 if TYPE_CHECKING:
     from PIL import Image as Picture
 
@@ -42,18 +40,6 @@ def check_file(data: bytes) -> None:
         raise ValueError(f"a BMP file of {bits} bits a pixel, which models are not served; save it as PNG")
     with opened(data) as picture:
         picture.load()
-
-
-def upright(feature: Image, data: bytes) -> Picture.Image:
-    """As people see it."""
-    from PIL import Image as Picture
-    from PIL import ImageOps
-
-    if feature.exact or not is_file(data):
-        height, width = feature.shape
-        return Picture.frombytes("L" if feature.channels == 1 else "RGB", (width, height), data)
-    with opened(data) as picture:
-        return ImageOps.exif_transpose(picture).convert("L" if feature.channels == 1 else "RGB")
 
 
 def brightness(data: bytes) -> float:

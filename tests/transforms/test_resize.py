@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -59,32 +61,57 @@ def test_of_several_frames_the_first_counts() -> None:
     np.testing.assert_array_equal(resized(several), resized(file(first, "GIF")))
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_camera_may_be_held_in_any_way(orientation: int) -> None:
-    content = held(orientation)
-    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
-    found = resized(content, *expected.shape[:2])
-    assert exif.orientation(tf.constant(content)) == orientation
-    assert np.abs(found * 255 - expected).mean() < 1.5  # two decoders of JPEG differ a little
+def orientation(*files: bytes) -> list[int]:
+    return exif.orientation(tf.constant(files)).numpy().tolist()
 
 
-def test_either_order_of_bytes() -> None:
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_camera_may_be_held_in_any_way(kind: str) -> None:
+    contents = [held(way, kind=kind) for way in range(1, 9)]
+    assert orientation(*contents) == list(range(1, 9))
+    for content in contents:
+        expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
+        found = resized(content, *expected.shape[:2])
+        # Two decoders of JPEG differ a little.
+        assert np.abs(found * 255 - expected).mean() < (1.5 if kind == "JPEG" else 0.01)
+
+
+def test_the_data_may_stand_behind_the_pixels() -> None:
+    content = file(np.tile(PIXELS, (20, 20, 1)), "PNG", compress_level=0)
+    exif_data = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    chunk = struct.pack(">I", len(exif_data)) + b"eXIf" + exif_data
+    late = content[:-12] + chunk + struct.pack(">I", zlib.crc32(chunk[4:])) + content[-12:]
+    assert content.count(b"IDAT") > 1
+    assert orientation(content, late, late[:-60], late[: len(content) // 2]) == [1, 6, 1, 1]
+    assert Image.open(io.BytesIO(late)).getexif()[exif.ORIENTATION] == 6
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_either_order_of_bytes(kind: str) -> None:
     little = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
     big = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
-    for data in (little, big):
-        assert exif.orientation(tf.constant(file(PIXELS, "JPEG", exif=b"Exif\0\0" + data))) == 6
+    assert orientation(*(file(PIXELS, kind, exif=b"Exif\0\0" + data) for data in (little, big))) == [6, 6]
 
 
-@pytest.mark.parametrize("orientation", [0, 9, 255])
-def test_nonsense_about_the_camera_is_left_alone(orientation: int) -> None:
-    assert exif.orientation(tf.constant(held(orientation))) == 1
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_nonsense_about_the_camera_is_left_alone(kind: str) -> None:
+    assert orientation(*(held(way, kind=kind) for way in (0, 9, 255))) == [1, 1, 1]
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\xff\xd8\xff\xe1\0\x10Exif\0\0II", file(PIXELS, "JPEG"), held(6, kind="PNG")]
-)
-def test_no_word_about_the_camera_is_upright(content: bytes) -> None:
-    assert exif.orientation(tf.constant(content)) == 1
+def test_no_word_about_the_camera_is_upright() -> None:
+    plain = [file(PIXELS, kind) for kind in ("JPEG", "PNG", "WEBP", "BMP")]
+    # A length of nothing, and one beyond the end.
+    odd = [b"\xff\xd8\xff\xe1\0\0", plain[1][:8] + b"\xff\xff\xff\xffeXIf", b"RIFF\0\0\0\0WEBP" + bytes(40)]
+    cut = [b"", b"\xff\xd8", b"\xff\xd8\xff\xe1\0\x10Exif\0\0II", *(content[:20] for content in plain)]
+    assert set(orientation(*plain, *odd, *cut, bytes(192))) == {1}
+
+
+def test_damaged_data_never_hang_or_fail() -> None:
+    files = [bytearray(held(6, kind=kind)) for kind in ("JPEG", "PNG", "WEBP") for _ in range(200)]
+    for content in files:
+        for at in RANDOM.randint(0, 120, 4):
+            content[at] = RANDOM.randint(0, 256)
+    assert set(orientation(*map(bytes, files))) <= set(range(1, 9))
 
 
 def test_crop_keeps_the_middle_and_pad_keeps_all() -> None:

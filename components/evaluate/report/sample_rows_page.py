@@ -187,7 +187,18 @@ def _seen(words: str | None) -> Markup:
 
 
 def _thumbnail(image: Image, value: bytes) -> bytes:
-    shown, out = pictures.upright(image, value), io.BytesIO()
+    """All of the picture, decoded and turned as in the served graph, which alone wants TensorFlow."""
+    from PIL import Image as Picture
+
+    if pictures.is_file(value):
+        import tensorflow as tf
+
+        from transforms import images
+
+        pixels = (images.whole(tf.constant(value), image.channels).numpy() * 255).round().astype(np.uint8)
+    else:
+        pixels = np.frombuffer(value, np.uint8).reshape(*image.shape, image.channels)
+    shown, out = Picture.fromarray(pixels.squeeze(axis=2) if image.channels == 1 else pixels), io.BytesIO()
     shown.thumbnail(image.shape[::-1])
     shown.save(out, "PNG")
     return out.getvalue()
