@@ -210,6 +210,9 @@ def test_the_package_is_the_installed_one_and_the_tools_are_not_there(image: Con
     assert first.startswith(str(image.root / "opt/sluice"))
     assert "auto_mpg" in names
     assert not (image.root / "opt/sluice/bin/mypy").exists()
+    packages = next((image.root / "opt/sluice/lib").glob("python3*/site-packages"))
+    assert not (packages / "tensorflow/include").exists()
+    assert not (packages / "pandas/tests").exists()
     helped = subprocess.run(
         shlex.split("sluice tasks --json"),
         cwd=tmp_path,
