@@ -59,8 +59,8 @@ def json_spans(stream: BinaryIO, source: str, needed: Sequence[str], size: int) 
 
 def _first_line(block: Block) -> bytes:
     """The first that is not blank, and of that the beginning."""
-    spans = zip(block.starts.tolist(), block.ends.tolist(), strict=True)
-    return next((line for start, end in spans if (line := block.data[start:end].strip())), b"")[:SHOWN]
+    lines = (block.row(index).strip() for index in range(len(block.ends)))
+    return next(filter(None, lines), b"")[:SHOWN]
 
 
 def _objects(block: Block, source: str) -> tuple[list[tuple[int, dict[str, Any]]], tuple[SetAside, ...]]:
@@ -68,7 +68,7 @@ def _objects(block: Block, source: str) -> tuple[list[tuple[int, dict[str, Any]]
     strange: list[int] = []
     possible = _braced(block)
     for index in np.flatnonzero(possible).tolist():
-        line = block.data[block.starts[index] : block.ends[index]].strip()
+        line = block.row(index).strip()
         if not line:
             continue
         try:
@@ -99,7 +99,7 @@ def _object(line: bytes) -> dict[str, Any]:
 def _strange(block: Block, source: str, index: int) -> Rejected:
     number, received = int(block.lines[index]), ""
     try:
-        _object(block.data[block.starts[index] : block.ends[index]].strip())
+        _object(block.row(index).strip())
     except (ValueError, RecursionError) as error:
         received = str(error)
     return Rejected(number, f"{source} line {number}", NOT_JSON, received, block.text(index))

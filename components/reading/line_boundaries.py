@@ -23,8 +23,11 @@ class Block:
     ends: np.ndarray
     lines: np.ndarray
 
+    def row(self, index: int) -> bytes:
+        return self.data[self.starts[index] : self.ends[index]]
+
     def text(self, index: int) -> str:
-        return self.data[self.starts[index] : self.ends[index]].decode("utf-8", errors="backslashreplace").rstrip("\r")
+        return self.row(index).decode("utf-8", errors="backslashreplace").rstrip("\r")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.examples.rejected import Rejected
-from components.reading.line_boundaries import Block, Blocks, Broken
+from components.reading.line_boundaries import Blocks, Broken
 from components.reading.raw_batch import Batch, broken
 from tasks import InputError
 
@@ -31,13 +31,9 @@ def read_text(stream: BinaryIO, source: str, needed: Sequence[str], optional: Se
         if isinstance(block, Broken):
             yield broken(source, block)
         else:
-            values = pa.array([line.rstrip(b"\r") for line in _lines(block)], pa.binary())
+            lines = [block.row(index).rstrip(b"\r") for index in range(len(block.ends))]
+            values = pa.array(lines, pa.binary())
             yield Batch(columns={name: values}, numbers=block.lines, source=source, unit="line", raw=block.text)
-
-
-def _lines(block: Block) -> Iterator[bytes]:
-    for start, end in zip(block.starts.tolist(), block.ends.tolist(), strict=True):
-        yield block.data[start:end]
 
 
 @dataclass(frozen=True, kw_only=True)

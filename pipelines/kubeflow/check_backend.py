@@ -10,7 +10,6 @@ from pipelines.kubeflow.profile import Profile
 from tasks import InputError
 
 Check = tuple[str, str, str, str]
-LISTED = 20
 HIDDEN = (
     ("pipeline root", "the config map kfp-launcher, which says how steps reach the object store"),
     ("attempts", "the retryPolicy in the config map workflow-controller-configmap"),
@@ -48,10 +47,7 @@ def checks(chosen: Profile, *, token_file: str) -> Iterator[Check]:
 
 def _runs(cluster: Cluster) -> Iterator[Check]:
     """The last run tells the most: one that was done has reached the store, the image and the nodes."""
-    with cluster.spoken("listing the runs"):
-        listed = cluster.client.list_runs(
-            sort_by="created_at desc", page_size=LISTED, namespace=cluster.namespace or None
-        ).runs or []  # fmt: skip
+    listed = cluster.newest_runs(1)
     if not listed:
         yield "runs", "?", "none yet: `sluice submit TASK --wait` tries image, nodes and store together", ""
         return

@@ -55,6 +55,12 @@ class Cluster:
     def run_url(self, run_id: str) -> str:
         return f"{self.host}/#/runs/details/{run_id}"
 
+    def newest_runs(self, count: int) -> list[Any]:
+        """As many runs as that, the newest first."""
+        with self.spoken("listing the runs"):
+            listed = self.client.list_runs(sort_by="created_at desc", page_size=count, namespace=self.namespace or None)
+        return listed.runs or []
+
     def schedule_url(self, recurring_run_id: str) -> str:
         return f"{self.host}/#/recurringrun/details/{recurring_run_id}"
 

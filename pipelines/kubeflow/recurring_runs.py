@@ -42,10 +42,7 @@ def ours(cluster: Cluster) -> list[Any]:
 
 def last_runs(cluster: Cluster) -> dict[str, Any]:
     """The newest run of each schedule, by the schedule's id, as far as the newest runs go. KFP names them itself."""
-    with cluster.spoken("listing the runs"):
-        listed = cluster.client.list_runs(
-            sort_by="created_at desc", page_size=PAGE, namespace=cluster.namespace or None
-        ).runs or []  # fmt: skip
+    listed = cluster.newest_runs(PAGE)
     return {str(run.recurring_run_id): run for run in reversed(listed) if run.recurring_run_id}
 
 
