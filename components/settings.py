@@ -36,19 +36,24 @@ class Setting:
 
 def check_overrides(task: Task, model: str, overrides: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The settings of preprocessing and those of training, all known and readable; InputError otherwise."""
-    known = {
-        **{TRAIN + name: None for name in _train_fields()},
-        **{MODEL + name: None for name in task.hyperparameters(model)},
-        **{PREPROCESS + name: None for name in tasks.keyword_defaults(task.preprocess)},
-    }
+    there = known(task, model)
     for key in overrides:
-        if key not in known:
-            raise InputError(f"There is no setting {key!r} for the model {model!r}.{tasks.nearest(key, list(known))}")
+        if key not in there:
+            raise InputError(f"There is no setting {key!r} for the model {model!r}.{tasks.nearest(key, list(there))}")
     preprocess = {key: value for key, value in overrides.items() if key.startswith(PREPROCESS)}
     train = {key: value for key, value in overrides.items() if not key.startswith(PREPROCESS)}
     preprocess_settings(task, preprocess)
     train_settings(task, model, train)
     return preprocess, train
+
+
+def known(task: Task, model: str) -> dict[str, Setting]:
+    """Every setting of the model, of its fit and of the preprocessing."""
+    return {
+        **{TRAIN + name: setting for name, setting in _train_fields().items()},
+        **{MODEL + name: _like(default) for name, default in task.hyperparameters(model).items()},
+        **{PREPROCESS + name: _like(default) for name, default in tasks.keyword_defaults(task.preprocess).items()},
+    }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pipelines import completion, lazy_imports, printable
 from pipelines.command_line import parser
 
 # Commands that write temporary files, or have others do so.
-WORKING = ("check", "predict", "reproduce", "run", "serve", "skew", "sweep", "versions")
+WORKING = ("check", "predict", "reproduce", "run", "search", "serve", "skew", "sweep", "versions")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -185,6 +185,33 @@ def _run(commands: _Commands) -> None:
     _runs_and_serving(sweep)
     _json(sweep)
 
+    search = commands.add(
+        "search", "search", "choose settings by what others came to, trial by trial; judge the best once; push none",
+        "sluice search auto_mpg --trials 40 --space train.learning_rate=log:1e-4..1e-1 --space 'model.units=16|32|64'\n"
+        "  sluice search california_housing --space 'model=mlp|wide_deep' --space train.epochs=5..40 --jobs 2",
+    )  # fmt: skip
+    search.add_argument("task", metavar="TASK")
+    search.add_argument(
+        "--space", action="append", default=[], metavar="KEY=SPACE", required=True,
+        help="what a setting may be: 'A|B|C', LOW..HIGH or log:LOW..HIGH, of model, train.*, model.* or preprocess.*; "
+        "may be repeated",
+    )  # fmt: skip
+    search.add_argument(
+        "--trials",
+        type=int,
+        default=20,
+        metavar="N",
+        help="so many in all, with earlier ones of the same search; default: 20",
+    )
+    search.add_argument("--jobs", type=int, default=1, metavar="N", help="so many trials at a time; default: 1")
+    search.add_argument("--model", default="", help="one of the task's models; default: its first")
+    search.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of weights and shuffling, and of what is tried; default: 0"
+    )
+    _data_and_settings(search)
+    _runs_and_serving(search)
+    _json(search)
+
 
 def _data_and_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument(

@@ -52,5 +52,5 @@ def _settings(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
 
 OFFERS: dict[str, Offer] = {
     "task": _task_names, "run": _run_names, "compared": _run_names, "model": _models, "overrides": _settings,
-    "grid": _settings,
+    "grid": _settings, "space": _settings,
 }  # fmt: skip

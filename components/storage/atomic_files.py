@@ -35,28 +35,34 @@ def write_bytes(path: Path | str, content: bytes) -> None:
 
 
 @contextmanager
-def replacing(path: Path | str) -> Iterator[BinaryIO]:
-    """A file to write that takes its name at the end; after an error it is gone, and what bore the name stays."""
+def replacing(path: Path | str, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """A file to write that takes its name at the end; after an error it is gone, and what bore the name stays.
+
+    One that need not be lasting is whole to whoever reads it, but nobody waits until the disk has it.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_directory(target.parent)
+    if lasting:
+        sync_directory(target.parent)
 
 
-def write_json(path: Path | str, value: Any) -> None:
+def write_json(path: Path | str, value: Any, *, lasting: bool = True) -> None:
     """Sorted keys, so that the same value is the same bytes; what JSON cannot hold (NaN, infinity) is null."""
     text = json.dumps(json_value(value), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-    # A lone surrogate, as in text read with errors="surrogateescape", has no UTF-8.
-    write_bytes(path, (text + "\n").encode("utf-8", errors="replace"))
+    with replacing(path, lasting=lasting) as file:
+        # A lone surrogate, as in text read with errors="surrogateescape", has no UTF-8.
+        file.write((text + "\n").encode("utf-8", errors="replace"))
 
 
 def read_json(path: Path | str) -> Any:

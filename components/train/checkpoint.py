@@ -12,8 +12,10 @@ import keras
 import numpy as np
 
 from components.progress import say
+from components.storage.atomic_files import write_json
 
 KEPT = "state.npz"
+HISTORY = "history.json"
 
 
 class Resume(keras.callbacks.Callback):
@@ -82,6 +84,8 @@ class Resume(keras.callbacks.Callback):
         with temporary.open("wb") as file:
             np.savez(file, meta=json.dumps(meta), **arrays)
         temporary.replace(self.directory / KEPT)
+        # For whoever looks on, as a search does, which may end a fit that leads nowhere.
+        write_json(self.directory.parent / HISTORY, self.history, lasting=False)
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[np.ndarray], list[np.ndarray]] | None:

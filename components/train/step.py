@@ -32,7 +32,7 @@ from components.train import (
     warm_start,
 )
 from components.train.callbacks import LossRatio, Progress
-from components.train.checkpoint import Resume
+from components.train.checkpoint import HISTORY, Resume
 from components.train.optimizer import compile_model
 from tasks import InputError, Task, Train
 
@@ -78,7 +78,7 @@ def run(
         trained_answers.write(definition, model_name, built, preprocessing, examples, answers)
         served = export(definition, model_name, built, preprocessing, directory / "serving")
         tensorboard.write_samples(definition, served.predict, examples, directory / "logs")
-        write_json(directory / "history.json", resume.history)
+        write_json(directory / HISTORY, resume.history)
         facts = {
             "epochs": resume.epoch,
             "best_epoch": resume.best_epoch,

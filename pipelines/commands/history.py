@@ -15,7 +15,7 @@ from pipelines.runs_page import write as write_page
 from tasks import InputError, nearest
 
 VERSION = re.compile(r"(.+)/([^/]+)/([0-9]+)/?")
-ESSENTIAL = ("run", "task", "model", "data", "status", "started", "ended", "command")
+ESSENTIAL = ("run", "task", "model", "data", "status", "started", "ended", "search", "command")
 
 
 def main(given: argparse.Namespace) -> int:

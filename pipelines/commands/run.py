@@ -73,7 +73,7 @@ def pipeline_arguments(given: argparse.Namespace) -> dict[str, Any]:
         "data_dir": _place(given.data_dir) if given.data_dir else "",
         "destination": str(given.serving_dir),
         "seed": given.seed,
-        "overrides": dict(_setting(word) for word in given.overrides),
+        "overrides": overrides(given),
         "beam_args": given.beam,
         "force": given.force or "",
         "publish": not given.no_push,
@@ -114,6 +114,11 @@ def _dry_run(training: Graph, arguments: Mapping[str, Any], given: argparse.Name
     else:
         print(run_summary.table([(step.name, step.status, step.why) for step in plan]))
     return 0
+
+
+def overrides(given: argparse.Namespace) -> dict[str, str]:
+    """What --set was given."""
+    return dict(_setting(word) for word in given.overrides)
 
 
 def _setting(word: str) -> tuple[str, str]:

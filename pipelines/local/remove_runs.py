@@ -20,6 +20,8 @@ from tasks import InputError
 REMOVED = "removed-"
 # Rows that came from a notebook, below the runs.
 FRAMES = ".frames"
+# What `sluice search` keeps, beside the runs that were its trials.
+SEARCHES = "searches"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +101,15 @@ def tidy(runs: Path) -> None:
         if not _belongs(runs, path, fact):
             path.unlink()
     _tidy_analyses(runs, index / "analysis")
-    named = {Path(str(facts.get("data"))).name for facts in run_record.every(runs)}
+    left = run_record.every(runs)
+    named = {Path(str(facts.get("data"))).name for facts in left}
     for path in [] if (runs / FRAMES).is_symlink() else (runs / FRAMES).glob("frame-*.parquet"):
         if path.name not in named:
             path.unlink()
+    searched = {facts.get("search") for facts in left}
+    for path in [] if (runs / SEARCHES).is_symlink() else _directories(runs / SEARCHES, "*"):
+        if path.name not in searched:
+            shutil.rmtree(path)
 
 
 def _belongs(runs: Path, entry: Path, fact: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,10 @@ from pipelines.local.warm_server import PRELOAD, WarmServer
 from pipelines.runs_page import write as write_page
 
 DONE, FAILED, WRONG_INPUT, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class PrunedError(Exception):
+    """Whoever watches a run has seen enough of it."""
 
 
 @dataclass(frozen=True)
@@ -43,30 +47,31 @@ def run(
     preload: tuple[str, ...] = PRELOAD,
     server: WarmServer | None = None,
     until: str = "",
+    watch: Callable[[Path], object] = lambda _: None,
+    noted: Mapping[str, Any] | None = None,
 ) -> Result:
     """Walk the graph in a new run directory; with a server given, that one is used and left running.
 
-    With `until`, that step is the last: nothing is judged after it, and nothing pushed.
+    With `until`, that step is the last: nothing is judged after it, and nothing pushed. `watch` is called with the
+    run's directory ten times a second; what it raises ends the run, and PrunedError is no failure. `noted` goes into
+    the record.
     """
     complete = graph.arguments(arguments)
     task = str(complete.get("task", graph.name))
-    facts = {
-        "model": complete.get("model", ""),
-        "data": complete.get("data", ""),
-        "versions": library_versions(),
-        "git": git_revision(),
-    }
-    record = Record.new(runs.absolute(), task, facts)
+    asked = {"model": complete.get("model", ""), "data": complete.get("data", "")}
+    made_by = {"versions": library_versions(), "git": git_revision()}
+    record = Record.new(runs.absolute(), task, {**asked, **made_by, **(noted or {})})
     # An argument may name the run itself: so a run can have a destination of its own.
     named = {k: v.replace(RUN_NAME, record.name) if isinstance(v, str) else v for k, v in complete.items()}
     complete = record.facts["parameters"] = named
     status = "failed"
     try:
-        with interrupts.heeded() as ask, in_use(record.path.parent):
+        with interrupts.heeded() as stop_if_asked, in_use(record.path.parent):
             run_record.tidy(record.path.parent)
             walk = Walk(
-                graph, complete, record, use_cache=use_cache, display=display, preload=preload, server=server, ask=ask
-            )
+                graph, complete, record, use_cache=use_cache, display=display, preload=preload, server=server,
+                ask=lambda: [stop_if_asked(), watch(record.path)],
+            )  # fmt: skip
             _conclude(graph, walk.run(until), record)
         status = "done" if cleared(record.facts) else "rejected"
         return Result(record.facts, DONE if status == "done" else REJECTED)
@@ -77,6 +82,9 @@ def run(
         pages = _pages(graph, walk.values.outputs, record, error.step)
         trouble = f"{error}\nIts log: {error.log}{_report(record, error, pages)}"
         return Result(record.facts, WRONG_INPUT if error.failure.wrong_input else FAILED, trouble)
+    except PrunedError:
+        status = "pruned"
+        return Result(record.facts, DONE)
     except KeyboardInterrupt:
         status = "interrupted"
         trouble = f"{record.name} was interrupted. The same command goes on where it stopped."
@@ -84,12 +92,14 @@ def run(
     except OSError as error:
         if not is_full_disk(error):
             raise
-        full = full_place(error, runs)
-        trouble = f"The disk that holds {full} is full. Free some space; the same command goes on where it stopped."
-        return Result(record.facts, FAILED, trouble)
+        return Result(record.facts, FAILED, _full(full_place(error, runs)))
     finally:
         record.close(status)
         _rewrite_page(record.path.parent)
+
+
+def _full(place: Path) -> str:
+    return f"The disk that holds {place} is full. Free some space; the same command goes on where it stopped."
 
 
 def _rewrite_page(runs: Path) -> None:

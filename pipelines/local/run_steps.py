@@ -48,7 +48,7 @@ class Walk:
         display: Display | None = None,
         preload: tuple[str, ...] = PRELOAD,
         server: WarmServer | None = None,
-        ask: Callable[[], None] = lambda: None,
+        ask: Callable[[], object] = lambda: None,
     ) -> None:
         self.graph, self.record, self.ask = graph, record, ask
         self.runs = record.path.parent

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,7 @@ class Axes:
     _: KW_ONLY
     alt: str
     whole_x: bool = False
+    x_ticks: Mapping[float, str] = field(default_factory=dict)
 
     def x(self, value: float) -> float:
         low, high = self.x_range
@@ -59,8 +60,9 @@ class Axes:
 
     def _x_axis(self) -> list[Markup]:
         bottom = HEIGHT - BOTTOM
-        ticks = [tick for tick in nice_ticks(*self.x_range) if not self.whole_x or float(tick).is_integer()]
-        marks = [tag("text", number(t), x=self.x(t), y=bottom + 16, text_anchor="middle") for t in ticks]
+        nice = [tick for tick in nice_ticks(*self.x_range) if not self.whole_x or float(tick).is_integer()]
+        ticks = self.x_ticks or {tick: number(tick) for tick in nice}
+        marks = [tag("text", name, x=self.x(t), y=bottom + 16, text_anchor="middle") for t, name in ticks.items()]
         rule = tag("line", class_="axis", x1=LEFT, x2=WIDTH - RIGHT, y1=bottom, y2=bottom)
         middle = (LEFT + WIDTH - RIGHT) / 2
         return [rule, *marks, tag("text", self.x_label, class_="label", x=middle, y=HEIGHT - 10, text_anchor="middle")]
