@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from components.evaluate.metrics import chosen, matrix
 from components.examples.tfrecord import ROW_ID
+from components.reading import date_column
 from components.reading.tfrecord_file import read_tfrecord
 from sluice.task_definition import definition
-from tasks import Category, Task
+from tasks import Category, Date, Task
 
 
 def predicted_rows(task: str, examples: Path, predictions: Path) -> pd.DataFrame:
@@ -29,11 +30,13 @@ def predicted_rows(task: str, examples: Path, predictions: Path) -> pd.DataFrame
 
 
 def _raw(task: Task, examples: Path) -> Iterator[pd.DataFrame]:
+    known_dates = [feature.name for feature in task.features if isinstance(feature, Date)]
     names = [ROW_ID, *(column.name for column in task.columns)]
     for shard in sorted((examples / "test").glob("*.tfrecord.gz")):
         with gzip.open(shard) as plain:
             for batch in read_tfrecord(io.BufferedReader(plain), shard.name, names, names[1:]):
                 columns = {name: _text(batch.columns[name]) for name in names}
+                columns |= {name: date_column.dates(name, columns[name])[0] for name in known_dates}
                 yield pa.table(columns).to_pandas()
 
 

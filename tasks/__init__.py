@@ -7,16 +7,17 @@ import importlib
 import pkgutil
 
 from tasks import _folders
-from tasks._features import Category, Feature, Image, Number, Text, WhenMissing
+from tasks._features import Category, Date, Feature, Image, Number, Text, WhenMissing
 from tasks._keras_names import LOSSES, OPTIMIZERS
 from tasks._metrics import METRICS, Kind, Metric
 from tasks._models import Model, Train
-from tasks._task import Bar, InputError, Part, Split, Splits, Task, check_fit, keyword_defaults
+from tasks._splits import Split, Splits
+from tasks._task import Bar, InputError, Part, Task, check_fit, keyword_defaults
 
 __all__ = [
-    "LOSSES", "METRICS", "OPTIMIZERS", "Bar", "Category", "Feature", "Image", "InputError", "Kind", "Metric", "Model",
-    "Number", "Part", "Split", "Splits", "Task", "Text", "Train", "WhenMissing", "check_fit", "check_name", "get",
-    "keyword_defaults", "names", "nearest", "own_folders", "use_folder",
+    "LOSSES", "METRICS", "OPTIMIZERS", "Bar", "Category", "Date", "Feature", "Image", "InputError", "Kind", "Metric",
+    "Model", "Number", "Part", "Split", "Splits", "Task", "Text", "Train", "WhenMissing", "check_fit", "check_name",
+    "get", "keyword_defaults", "names", "nearest", "own_folders", "use_folder",
 ]  # fmt: skip
 
 __path__ = _folders.Folders(__path__)  # type: ignore[assignment]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, get_args
 
+from transforms import iso_dates
+
 WhenMissing = Literal["reject", "keep", "skip_training"]
 
 
@@ -113,6 +115,39 @@ class Text(_Column):
 
 
 @dataclass(frozen=True)
+class Date(_Column):
+    """A day or a time; the preprocessing sees seconds since 1970 in UTC as float64, and NaN where it is missing.
+
+    Files and requests have it in ISO 8601, or as a timestamp. What names no zone is taken as UTC.
+    """
+
+    _: KW_ONLY
+    minimum: str | None = None
+    maximum: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, bound in (("minimum", self.minimum), ("maximum", self.maximum)):
+            if bound is not None and (not isinstance(bound, str) or iso_dates.microseconds(bound) is None):
+                raise ValueError(
+                    f"The {name} of Date {self.name!r} is an ISO date or time. Expected, for example, '2020-01-01'. "
+                    f"Received: {bound!r}."
+                )
+        low, high = self.limits
+        if low is not None and high is not None and low > high:
+            raise ValueError(
+                f"Date {self.name!r} has a minimum after its maximum, which no date is between. "
+                f"Expected a minimum of at most {self.maximum}. Received: {self.minimum}."
+            )
+
+    @property
+    def limits(self) -> tuple[int | None, int | None]:
+        """The minimum and the maximum in microseconds since 1970."""
+        low, high = (iso_dates.microseconds(bound) if bound else None for bound in (self.minimum, self.maximum))
+        return low, high
+
+
+@dataclass(frozen=True)
 class Image(_Column):
     """A picture. `Image("photo", 96, 96, channels=3)` takes files of any size, which the preprocessing resizes.
 
@@ -159,4 +194,4 @@ class Image(_Column):
         return self.shape[0] * self.shape[1] * self.channels
 
 
-Feature = Number | Category | Text | Image
+Feature = Number | Category | Text | Image | Date

@@ -40,6 +40,13 @@ def values(
     return np.array(known, dtype=object)[drawn]
 
 
+def dates(random: np.random.RandomState, count: int, first: str, last: str, *, unit: str) -> np.ndarray:
+    """Days or times from all over that span, in whole days (D), hours (h), minutes (m) or seconds (s)."""
+    start, end = np.array([first, last], f"datetime64[{unit}]")
+    drawn: np.ndarray = start + random.randint(0, (end - start).astype(int) + 1, count)
+    return drawn.astype("datetime64[s]")
+
+
 def texts(
     random: np.random.RandomState, kinds: np.ndarray, common: str, telling: Sequence[str], *, length: int
 ) -> list[str]:

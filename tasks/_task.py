@@ -7,16 +7,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from tasks._features import Category, Feature, Image, Number, Text, as_tuple, brief
+from tasks._features import Category, Date, Feature, Image, Number, Text, as_tuple, brief
 from tasks._metrics import Kind, Metric, check_own, directions
 from tasks._models import Model, Train
+from tasks._splits import Split, Splits
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Split = Literal["train", "eval", "test"]
 
 # Names under which a model's main output is served, and the evaluation's for it.
 SERVED = frozenset({"class", "prediction", "probabilities", "probability"})
@@ -34,20 +33,6 @@ class Part:
     read: Callable[[], Iterable[pd.DataFrame]]
     version: str = ""
     split: Split | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Splits:
-    """The share of rows in each split; a part that names its own split overrides it."""
-
-    train: float = 0.64
-    eval: float = 0.16
-    test: float = 0.20
-
-    def __post_init__(self) -> None:
-        shares = (self.train, self.eval, self.test)
-        if min(shares) < 0 or self.train == 0 or abs(sum(shares) - 1) > 1e-9:
-            raise ValueError(f"Splits are shares that add up to 1, with some rows in train. Received: {shares}.")
 
 
 @dataclass(frozen=True)
@@ -134,7 +119,7 @@ class Task:
 
 
 _TUPLES: tuple[tuple[str, Any, str], ...] = (
-    ("features", (Number, Category, Text, Image), '(Number("length"),)'),
+    ("features", (Number, Category, Text, Image, Date), '(Number("length"),)'),
     ("gate", Bar, '(Bar("accuracy", 0.85),)'),
     ("slices", str, '("island",)'),
     ("may_tell", str, '("island",)'),
@@ -180,6 +165,12 @@ def _check_columns(task: Task) -> None:
     for name in task.slices:
         if name not in categories:
             raise ValueError(f"Slices are made by Category columns: {', '.join(categories)}. Received: {name!r}.")
+    dates = [column.name for column in task.features if isinstance(column, Date)]
+    if task.splits.by and task.splits.by not in dates:
+        raise ValueError(
+            f"Rows are split by a Date among the features: {', '.join(dates) or 'there is none'}. "
+            f"Received: by={task.splits.by!r}."
+        )
     for name in task.may_tell:
         if name not in names[:-1]:
             raise ValueError(f"may_tell names features: {', '.join(names[:-1])}. Received: {name!r}.")
@@ -203,10 +194,10 @@ def _check_models(task: Task) -> None:
 
 def check_fit(task: Task, model: str, train: Train) -> None:
     """What a fit asks of the task's rows must be there."""
-    if (train.keep_best or train.patience is not None) and not task.splits.eval:
+    if (train.keep_best or train.patience is not None) and not task.splits.fills("eval"):
         raise ValueError(
             f"Model {model!r} has patience or keep_best, which need rows held out to watch. "
-            f"Expected rows in eval. Received: Splits(eval={task.splits.eval})."
+            f"Expected rows in eval. Received: Splits(eval={task.splits.eval!r})."
         )
     if train.class_weights is not None and isinstance(task.label, Number):
         raise ValueError(

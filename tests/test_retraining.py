@@ -61,7 +61,7 @@ def test_a_row_s_split_hangs_on_nothing_but_the_row() -> None:
 
 
 def _rule(**changes: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {"features": (Number("a"), Number("b")), "shares": (0.64, 0.16, 0.2), "named": ()}
+    given: dict[str, Any] = {"features": (Number("a"), Number("b")), "splits": Splits(), "named": ()}
     return assign_split.rule(**(given | changes))
 
 
@@ -71,14 +71,16 @@ def test_the_rule_of_the_splits_is_told_and_changes_with_whatever_moves_a_row(mo
     # Stable for ever: a change of this constant means that every champion was split by another rule.
     assert rule["hash"] == _rule(features=(Number("c"),))["hash"] == "6f4e35730016eb9f"
     assert rule != _rule(features=(Number("a"),))
-    assert rule != _rule(shares=(0.5, 0.3, 0.2))
+    assert rule != _rule(splits=Splits(train=0.5, eval=0.3, test=0.2))
     assert rule != _rule(named=("test",))
     monkeypatch.setattr(row_ids, "START", row_ids.START + np.uint64(1))
     assert _rule()["hash"] != rule["hash"]
 
 
 def test_a_champion_of_other_splits_is_told(plane: Any) -> None:
-    told = list(validate._split_rule({"splits": _rule()}, {"splits": _rule(shares=(0.5, 0.3, 0.2))}))
+    told = list(
+        validate._split_rule({"splits": _rule()}, {"splits": _rule(splits=Splits(train=0.5, eval=0.3, test=0.2))})
+    )
     assert [anomaly.severity for anomaly in told] == ["warning"]
     assert told[0].received == "another shares"
     assert "may have been trained on rows that both models are judged by" in told[0].what

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
 from tensorflow_transform.impl_helper import trace_preprocessing_function
 
 import tasks
 from components import settings
-from components.examples.parse import tensor_spec
+from components.examples.parse import tensor_types
 from components.serving.preprocessing import model_inputs
 from components.train import check_output
 from components.train import step as train_step
@@ -44,9 +43,8 @@ def run(*, task: str, model_name: str, preprocess_settings: dict[str, str], trai
 
 def traced(task: Task, preprocess: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, keras.KerasTensor]:
     """What the preprocessing puts out for rows that nobody has seen."""
-    types = {feature.name: tf.TensorSpec([None], tensor_spec(feature)[0]) for feature in task.features}
     with tempfile.TemporaryDirectory() as folder:
-        _, _, outputs = trace_preprocessing_function(preprocess, types, False, base_temp_dir=folder)
+        _, _, outputs = trace_preprocessing_function(preprocess, tensor_types(task), False, base_temp_dir=folder)
     return {
         name: keras.KerasTensor([None, *value.shape[1:]], value.dtype.name, name=name)
         for name, value in outputs.items()

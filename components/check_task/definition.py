@@ -15,7 +15,7 @@ import tasks
 from components.check_task.broken_promise import BrokenPromiseError, demand
 from components.reading.check_rows import Rows, check
 from components.reading.sources import part_batches
-from tasks import Category, Feature, InputError, Number, Part, Task
+from tasks import Category, Date, Feature, InputError, Number, Part, Task
 
 
 def docstring_gives_the_command(name: str) -> None:
@@ -46,7 +46,7 @@ def sample_fills_every_split(name: str) -> None:
         splits in ({None}, {"train", "test"}, {"train", "eval", "test"}),
         f"The sample's parts name the splits {splits}. Expected none, train and test, or all three.",
     )
-    demand(task.splits.eval > 0, "The task's Splits leave no row to eval, which training watches.")
+    demand(task.splits.fills("eval"), "The task's Splits leave no row to eval, which training watches.")
 
 
 def sample_keeps_to_the_schema(name: str) -> None:
@@ -108,6 +108,12 @@ def _within(column: Feature, values: pa.Array) -> None:
         case Category():
             strange = values.filter(pc.invert(pc.is_in(values, pa.array(column.values, values.type)))).drop_null()
             demand(not len(strange), f"The sample has {column.name} = {pc.unique(strange).to_pylist()[:3]}, no value.")
+        case Date():
+            present = values.drop_null().cast(pa.int64()).to_numpy(zero_copy_only=False)
+            first, last = column.limits
+            early = first is not None and (present < first).any()
+            late = last is not None and (present > last).any()
+            demand(not (early or late), f"The sample has {column.name} outside its minimum and maximum.")
         case Number():
             present = values.drop_null().to_numpy(zero_copy_only=False)
             low, high = column.minimum, column.maximum

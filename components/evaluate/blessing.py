@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,11 +104,13 @@ def document(
     honest: Mapping[str, Any] | None = None,
     raw: pd.DataFrame | None = None,
     same_data: bool = False,
+    against: Sequence[str] = (),
     **facts: Any,
 ) -> dict[str, Any]:
     """The blessing. `honest` is what the checks of honesty need beside the predictions; None omits them.
 
-    `raw` are the features of the frame's rows, for metrics of the task's own that ask for them.
+    `raw` are the features of the frame's rows, for metrics of the task's own that ask for them; `against` are reasons
+    that no bar has, for which the model is not blessed either.
     """
     whole = Comparison(definition, frame, raw)
     judged = judge(definition, frame, whole, raw, same_data=same_data)
@@ -118,6 +120,7 @@ def document(
     return gate.blessing(
         judged,
         findings,
+        against,
         metrics=metrics.table(definition.kind, frame) | {name: whole.scores[name] for name in definition.metrics},
         champion_metrics=whole.champion_scores,
         confidence=CONFIDENCE,

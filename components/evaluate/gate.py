@@ -96,10 +96,12 @@ def confidence_of_each(bar: Bar, slices: int) -> float:
     return 1 - (1 - bar.confidence) / max(slices, 1)
 
 
-def blessing(judgements: Sequence[Judgement], findings: Sequence[Finding] = (), **facts: Any) -> dict[str, Any]:
+def blessing(
+    judgements: Sequence[Judgement], findings: Sequence[Finding] = (), against: Sequence[str] = (), **facts: Any
+) -> dict[str, Any]:
     """The document that the pusher demands. Dishonest evaluations bless nothing."""
     reasons = [finding.problem for finding in findings if finding.problem]
-    reasons += [judgement.reason for judgement in judgements if judgement.passed is False]
+    reasons += [*against, *(judgement.reason for judgement in judgements if judgement.passed is False)]
     return {
         "blessed": not reasons,
         "reasons": reasons,

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from components.examples.parse import parsed, served_rows, tensor_spec
+from components.evaluate.new_to_both import TIME
+from components.examples.parse import frame, parsed, served_rows, tensor_spec
 from components.progress import say
 from components.serving.class_order import means_the_same
 from components.serving.output_names import label_values, main_output
@@ -43,6 +44,7 @@ def write(task: Task, model: ServedModel, champion: ServedModel | None, examples
             columns |= {
                 f"slice_{name}": pa.array(_readable(task, name, features, label), pa.string()) for name in task.slices
             }
+            columns |= {TIME: pa.array(features[task.splits.by])} if task.splits.by else {}
             columns |= _answers(task, model(requests), "prediction")
             if champion is not None:
                 columns |= _champion_answers(task, champion, requests)
@@ -124,7 +126,7 @@ def raw_rows(task: Task, examples: str, positions: Collection[int]) -> dict[int,
 
 
 def raw_frame(task: Task, examples: str) -> pd.DataFrame:
-    """The raw features of all test rows, in the order of the predictions; missing values are NaN, -1 or "".
+    """The raw features of all test rows, in the order of the predictions; missing values are NaN, NaT, -1 or "".
 
     Strings are text, pictures stay bytes.
     """
@@ -133,9 +135,8 @@ def raw_frame(task: Task, examples: str) -> pd.DataFrame:
         for feature in task.features
         if tensor_spec(feature)[0] == tf.string and not isinstance(feature, Image)
     ]
-    frames = [
-        pd.DataFrame(dict(columns)) for columns, _, _ in parsed(task, examples, "test", BATCH).as_numpy_iterator()
-    ]
+    batches = parsed(task, examples, "test", BATCH).as_numpy_iterator()
+    frames = [frame(task.features, columns) for columns, _, _ in batches]
     whole = pd.concat(frames, ignore_index=True)
     for name in texts:
         whole[name] = [value.decode(errors="replace") for value in whole[name]]

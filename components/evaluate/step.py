@@ -16,11 +16,12 @@ from components.evaluate import blessing as verdict_
 from components.evaluate import honesty_checks, kubeflow_metrics
 from components.evaluate import predictions as predictions_
 from components.evaluate.metrics import matrix
+from components.evaluate.new_to_both import Comparable, comparable
 from components.evaluate.report import report as report_
 from components.examples import parse
 from components.examples.parse import served_rows
 from components.progress import say
-from components.serving import trained_answers, versions
+from components.serving import trained_answers, trained_until, versions
 from components.serving.output_names import CLOSE, main_output
 from components.serving.preprocessing import Preprocessing
 from components.storage.atomic_files import read_json, tree_hash, write_bytes, write_json
@@ -61,9 +62,10 @@ def run(
 
     say("judging")
     frame, sha256 = pd.read_parquet(predictions), tree_hash(Path(model) / "serving")
+    judged = compared(definition, version, frame)
     document = verdict_.document(
         definition,
-        frame,
+        judged.rows,
         honest=what_training_saw(definition, examples),
         raw=raw_rows(definition, examples),
         task=task,
@@ -71,7 +73,8 @@ def run(
         model_sha256=sha256,
         champion=champion,
         same_data=version is not None and is_experiment(version, read_json(statistics), frame),
-        **asked,
+        against=judged.against,
+        **{**asked, **judged.facts, "rows": len(judged.rows)},
     )
     metrics.update({name: value for name, value in document["metrics"].items() if value is not None})
     classification.update(kubeflow_metrics.describe(definition, frame))
@@ -181,6 +184,12 @@ def is_experiment(champion: versions.Version, statistics: Mapping[str, Any], fra
     known = champion.provenance.get("fingerprint")
     alike = np.array_equal(matrix(frame["prediction"]), matrix(frame["champion"]))
     return bool(known) and known == statistics.get("fingerprint") and not alike
+
+
+def compared(task: Task, champion: versions.Version | None, frame: pd.DataFrame) -> Comparable:
+    """The rows that both models are judged by; in a split by time, such as are newer than what either learned from."""
+    by = task.splits.by
+    return comparable(frame, trained_until.of_version(champion, by) if by and champion else "")
 
 
 def load_champion(version: versions.Version) -> predictions_.ServedModel:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.examples.tfrecord import ROW_ID
+from transforms import iso_dates
 
 BYTES, FLOATS, INTEGERS = b"\x0a", b"\x12", b"\x1a"
 
@@ -27,7 +28,7 @@ Entry = Callable[[Any], bytes]
 
 
 def encode(columns: Mapping[str, pa.Array], ids: np.ndarray) -> list[bytes]:
-    """One serialized tf.Example a row: float32, int64, string and binary columns, and the row's id."""
+    """One serialized tf.Example a row: float32, int64, string, binary and timestamp columns, and the row's id."""
     names = sorted([ROW_ID, *columns])
     pieces = [_row_ids(ids) if name == ROW_ID else _column(name, columns[name]) for name in names]
     lists: list[list[bytes]] = []
@@ -37,6 +38,13 @@ def encode(columns: Mapping[str, pa.Array], ids: np.ndarray) -> list[bytes]:
         lists += [_slices(np.hstack(matrices))] if matrices else [p for p in neighbours if isinstance(p, list)]
     features = list(map(b"".join, zip(*lists, strict=True)))
     return [_features_head(len(row)) + row for row in features]
+
+
+def date_texts(values: pa.Array) -> pa.Array:
+    """Dates as examples hold them, in ISO 8601: always the same text for the same moment."""
+    coded = values.cast(pa.int64()).dictionary_encode()
+    written = [iso_dates.written(value) for value in coded.dictionary.to_pylist()]
+    return pa.array(written, pa.string()).take(coded.indices)
 
 
 def varint(number: int) -> bytes:
@@ -70,6 +78,8 @@ def _column(name: str, values: pa.Array) -> Pieces:
         return _floats(name, values)
     if pa.types.is_int64(values.type):
         return _choices(values, lambda value: _integer(name, value))
+    if pa.types.is_timestamp(values.type):
+        values = date_texts(values)
     if len(values) and pc.max(pc.binary_length(values)).as_py() in range(64):
         return _choices(values, lambda value: _string(name, value))
     return [b"" if value is None else _string(name, value) for value in values.cast(pa.binary()).to_pylist()]

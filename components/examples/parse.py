@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from components.examples.tfrecord import ROW_ID, serialized_examples_of
 from components.storage import urls
-from tasks import Category, Feature, Image, Number, Task, Text
+from tasks import Category, Date, Feature, Image, Number, Task, Text
+from transforms import dates
 
 READ_AT_ONCE = 4096
 # Nothing here needs autograph, whose reading of the source costs half a second a function.
@@ -19,20 +21,38 @@ plain = tf.autograph.experimental.do_not_convert
 
 
 def tensor_spec(feature: Feature) -> tuple[tf.DType, Any]:
-    """The dtype of a column's tensor and the value that stands for a missing one."""
+    """The dtype of a column's tensor, as preprocessing sees it, and the value that stands for a missing one."""
     match feature:
         case Number():
             return tf.float32, float("nan")
+        case Date():
+            return tf.float64, float("nan")
         case Category() if feature.integer:
             return tf.int64, -1
         case Category() | Text() | Image():
             return tf.string, b""
 
 
+def tensor_types(task: Task) -> dict[str, tf.TensorSpec]:
+    """What a task's preprocessing takes."""
+    return {feature.name: tf.TensorSpec([None], tensor_spec(feature)[0]) for feature in task.features}
+
+
+def request_spec(feature: Feature) -> tuple[tf.DType, Any]:
+    """The same of what examples and requests hold: a date is text there."""
+    return (tf.string, b"") if isinstance(feature, Date) else tensor_spec(feature)
+
+
+def decoded(columns: Sequence[Feature], found: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """What requests hold as preprocessing sees it."""
+    of_dates = {column.name for column in columns if isinstance(column, Date)}
+    return {name: dates.seconds(values, name) if name in of_dates else values for name, values in found.items()}
+
+
 def parsing_spec(columns: tuple[Feature, ...]) -> dict[str, tf.io.FixedLenFeature]:
     spec = {}
     for column in columns:
-        dtype, missing = tensor_spec(column)
+        dtype, missing = request_spec(column)
         spec[column.name] = tf.io.FixedLenFeature([], dtype, default_value=missing)
     return spec
 
@@ -63,7 +83,7 @@ def parsed(task: Task, examples: str, split: str, batch: int, only: str = "") ->
     def parse(records: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
         columns = tf.io.parse_example(records, spec)
         label, row = columns.pop(task.label.name), columns.pop(ROW_ID)
-        return columns, encoded_label(task, label), row
+        return decoded(task.features, columns), encoded_label(task, label), row
 
     return serialized(examples, split, batch, only).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 
@@ -90,7 +110,7 @@ def some_columns(
         first, behind = tf.unstack(tf.searchsorted(places, tf.stack([at, at + tf.size(records, tf.int64)])))
         found = tf.io.parse_example(tf.gather(records, places[first:behind] - at), spec)
         label = found.pop(task.label.name)
-        return found, encoded_label(task, label)
+        return decoded(columns, found), encoded_label(task, label)
 
     starts = tf.data.Dataset.range(0, np.iinfo(np.int64).max, READ_AT_ONCE)
     batches = tf.data.Dataset.zip(starts, serialized(examples, split, READ_AT_ONCE)).map(parse)
@@ -107,6 +127,17 @@ def encoded_label(task: Task, label: tf.Tensor) -> tf.Tensor:
     return tf.argmax(tf.equal(label[:, None], values[None, :]), axis=1)
 
 
+def frame(columns: Sequence[Feature], found: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Rows as people handle them: dates with their zone, UTC; the missing is NaT, NaN, -1 or b""."""
+    made: dict[str, Any] = {column.name: found[column.name] for column in columns}
+    for column in columns:
+        if isinstance(column, Date):
+            microseconds = np.round(made[column.name] * 1e6)
+            known = np.where(np.isnan(microseconds), np.iinfo(np.int64).min, microseconds)  # which is NaT
+            made[column.name] = pd.DatetimeIndex(known.astype(np.int64).view("datetime64[us]"), tz="UTC")
+    return pd.DataFrame(made)
+
+
 def complete_for_training(task: Task, features: dict[str, tf.Tensor]) -> tf.Tensor:
     """A mask of the rows that have every feature which training does not do without."""
     some = next(iter(features.values()))
@@ -114,7 +145,7 @@ def complete_for_training(task: Task, features: dict[str, tf.Tensor]) -> tf.Tens
     for feature in task.features:
         if feature.when_missing == "skip_training":
             values, (_, missing) = features[feature.name], tensor_spec(feature)
-            complete &= ~(tf.math.is_nan(values) if isinstance(feature, Number) else tf.equal(values, missing))
+            complete &= ~(tf.math.is_nan(values) if values.dtype.is_floating else tf.equal(values, missing))
     return complete
 
 

@@ -2,7 +2,7 @@
 
 All counts are exact. Quantiles come from a mergeable sketch, at most half a percentage point off in rank.
 `count` is the number of values present, `missing` of those absent; numbers also cover a text's characters and an
-image's mean pixel.
+image's mean pixel. Dates have a first and a last; their quantiles are seconds since 1970.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from tfx_bsl.sketches import QuantilesSketch
 
 from components.examples.pictures import brightness
 from components.examples.rejected import Rejected, SetAside
-from tasks import Category, Feature, Split
+from tasks import Category, Date, Feature, Split
+from transforms import iso_dates
 
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 RANK_ERROR = 0.005
@@ -88,6 +89,17 @@ class Numbers:
         self.squares += squares + apart * apart * self.count * count / total
         self.mean += apart * count / total
         self.count = total
+
+
+class Dates(Numbers):
+    """The first and the last of dates, and how they are distributed; as numbers they are seconds since 1970."""
+
+    def summary(self) -> dict[str, Any]:
+        found = super().summary()
+        if not self.count:
+            return found
+        first, last = (iso_dates.written(round(second * 10**6)) for second in (self.low, self.high))
+        return {name: found[name] for name in ("count", "missing", "quantiles")} | {"first": first, "last": last}
 
 
 class Values:
@@ -242,15 +254,22 @@ class Statistics:
 
 
 def _empty(column: Feature) -> Any:
-    return Values(column.values) if isinstance(column, Category) else Numbers()
+    return Values(column.values) if isinstance(column, Category) else _kind(column)()
 
 
 def _restored(column: Feature, state: Mapping[str, Any]) -> Any:
-    return Values.of(column.values, state) if isinstance(column, Category) else Numbers.of(state)
+    return Values.of(column.values, state) if isinstance(column, Category) else _kind(column).of(state)
+
+
+def _kind(column: Feature) -> type[Numbers]:
+    return Dates if isinstance(column, Date) else Numbers
 
 
 def as_numbers(values: pa.Array) -> np.ndarray:
-    """What is summarised of a column: numbers as they are, a text's characters, an image's mean pixel."""
+    """What is summarised of a column: numbers as they are, dates in seconds, a text's characters, the mean pixel."""
+    if pa.types.is_timestamp(values.type):
+        microseconds = values.cast(pa.int64()).cast(pa.float64())
+        return pc.fill_null(microseconds, math.nan).to_numpy(zero_copy_only=False) / 1e6
     if pa.types.is_float32(values.type):
         numbers: np.ndarray = values.fill_null(math.nan).to_numpy(zero_copy_only=False)
         return numbers

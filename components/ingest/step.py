@@ -20,7 +20,7 @@ import numpy as np
 import tasks
 from components.beam_options import pipeline_options
 from components.examples.statistics import SPLITS, Statistics
-from components.ingest import merge_parts, worker_exchange
+from components.ingest import merge_parts, row_dates, worker_exchange
 from components.ingest.worker import Schema, Summary, write_part
 from components.progress import say
 from components.reading import assign_split
@@ -28,6 +28,7 @@ from components.reading.row_ids import RowSequence
 from components.reading.sources import Source, for_workers, snapshot, source_kind, source_parts
 from components.storage import atomic_files, urls
 from tasks import InputError, Task
+from transforms import iso_dates
 
 UNFINISHED = ".unfinished"
 
@@ -56,10 +57,8 @@ def run(
     pieces = for_workers(parts, (*definition.features, definition.label))
     found = (ingest_to_url if urls.is_url(place) else ingest)(definition, pieces, place, beam_args)
     found["task"] = task
-    shares = definition.splits
-    found["splits"] = assign_split.rule(
-        definition.features, (shares.train, shares.eval, shares.test), [part.split for part in parts if part.split]
-    )
+    named = [part.split for part in parts if part.split]
+    found["splits"] = assign_split.rule(definition.features, definition.splits, named)
     found["source"] = {"kind": source_kind(data), "parts": len(parts), "snapshot": snapshot}
     atomic_files.write_json(statistics, found)
     return Ingested(found["fingerprint"], sum(found["rows"].values()), found["rejected"]["count"])
@@ -104,23 +103,44 @@ def _summed_up(schema: Schema, folder: Path, parts: int) -> tuple[dict[str, Any]
     return found, summaries
 
 
-class _Write(beam.DoFn):
-    """Writes the parts of given numbers; `after` makes it wait for the parts that it must know."""
+class _Part(beam.DoFn):
+    """Does something with the parts of given numbers."""
 
     def __init__(self, schema: Schema, parts: Sequence[Source], folder: str) -> None:
         self.schema, self.parts, self.folder = schema, parts, folder
 
-    def process(self, number: int, after: list[int]) -> Iterator[int]:
+    def failed(self, place: worker_exchange.Exchange, attempt: Path, number: int, error: Exception) -> None:
+        """Beam would bury it under its own: the sentence is kept for the end, the traceback goes to the log."""
+        if not isinstance(error, InputError):
+            traceback.print_exc()
+        failure = {"input": isinstance(error, InputError), "what": _sentence(self.parts[number], error)}
+        place.failed(attempt, number, failure)
+
+
+class _Newest(_Part):
+    """Finds the newest date of each part."""
+
+    def process(self, number: int) -> Iterator[int]:
+        place = worker_exchange.opened(self.folder)
+        try:
+            found = row_dates.newest(self.schema.date, self.parts[number])
+        except Exception as error:
+            self.failed(place, place.attempt(number), number, error)
+            return
+        if found is not None:
+            yield found
+
+
+class _Write(_Part):
+    """Writes parts; `after` makes it wait for those that it must know."""
+
+    def process(self, number: int, after: list[int], newest: list[int]) -> Iterator[int]:
         place = worker_exchange.opened(self.folder)
         attempt = place.attempt(number)
         try:
-            write_part(self.schema, self.parts[number], attempt, self._official(after))
+            write_part(self.schema, self.parts[number], attempt, self._official(after), max(newest, default=None))
         except Exception as error:
-            # Beam would bury it under its own: the sentence is kept for the end, the traceback goes to the log.
-            if not isinstance(error, InputError):
-                traceback.print_exc()
-            failure = {"input": isinstance(error, InputError), "what": _sentence(self.parts[number], error)}
-            place.failed(attempt, number, failure)
+            self.failed(place, attempt, number, error)
         else:
             place.done(attempt, number)
         yield number
@@ -142,13 +162,17 @@ def _run(schema: Schema, parts: Sequence[Source], folder: str, beam_args: list[s
     for number, part in enumerate(parts):
         stages[part.split if part.split in ("test", "eval") else "others"].append(number)
     with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
-        after = pipeline | "nothing before" >> beam.Create([], reshuffle=False)
+        after = newest = pipeline | "nothing before" >> beam.Create([], reshuffle=False)
+        if schema.splits.moves:
+            numbered = pipeline | "all parts" >> beam.Create(range(len(parts)))
+            newest = numbered | "newest rows" >> beam.ParDo(_Newest(schema, parts, folder))
         for stage, numbers in stages.items():
             if numbers:
                 written = (
                     pipeline
                     | f"{stage} parts" >> beam.Create(numbers)
-                    | f"write {stage} parts" >> beam.ParDo(_Write(schema, parts, folder), beam.pvalue.AsList(after))
+                    | f"write {stage} parts"
+                    >> beam.ParDo(_Write(schema, parts, folder), beam.pvalue.AsList(after), beam.pvalue.AsList(newest))
                 )
                 after = (after, written) | f"{stage} done" >> beam.Flatten()
 
@@ -178,6 +202,8 @@ def _statistics(schema: Schema, summaries: Sequence[Summary]) -> dict[str, Any]:
         "rows": found["rows"],
         "columns": [[column.name, type(column).__name__] for column in schema.columns],
     }
+    if dates := summaries[0].dates:
+        found["split_dates"] = {name: iso_dates.written(day) for name, day in zip(("eval", "test"), dates, strict=True)}
     found["fingerprint"] = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     return found
 

@@ -16,12 +16,13 @@ from components.examples.encode import encode
 from components.examples.rejected import SetAside
 from components.examples.statistics import SPLITS, Statistics
 from components.examples.tfrecord import RecordWriter
+from components.ingest import row_dates
 from components.progress import say
-from components.reading.assign_split import splits_of
+from components.reading.assign_split import splits_by_date, splits_of
 from components.reading.check_rows import Rows, check
 from components.reading.row_ids import RowSequence, mix, value_bits
 from components.reading.sources import Source, part_batches
-from tasks import Category, Feature, Number, Splits, Task
+from tasks import Category, Date, Feature, Number, Splits, Task
 
 # A shard is closed when it holds so many bytes before compression, so that readers can share a large split.
 SHARD_BYTES = 256 << 20
@@ -47,6 +48,11 @@ class Schema:
     def columns(self) -> tuple[Feature, ...]:
         return (*self.features, self.label)
 
+    @property
+    def date(self) -> Date:
+        """By which the rows are split."""
+        return next(column for column in self.features if isinstance(column, Date) and column.name == self.splits.by)
+
 
 @dataclass
 class Summary:
@@ -55,11 +61,13 @@ class Summary:
     statistics: Statistics
     sequences: dict[str, RowSequence] = field(default_factory=lambda: {split: RowSequence() for split in SPLITS})
     shards: dict[str, list[str]] = field(default_factory=lambda: {split: [] for split in SPLITS})
+    dates: tuple[int, int] | None = None
 
     def state(self) -> dict[str, Any]:
         """Plain data, so that reading it back runs nothing that whoever may write there has put in."""
         sequences = {split: [rows.bits, rows.count] for split, rows in self.sequences.items()}
-        return {"statistics": self.statistics.state(), "sequences": sequences, "shards": self.shards}
+        statistics = self.statistics.state()
+        return {"statistics": statistics, "sequences": sequences, "shards": self.shards, "dates": self.dates}
 
     @classmethod
     def of(cls, columns: Sequence[Feature], state: Mapping[str, Any]) -> Summary:
@@ -67,7 +75,8 @@ class Summary:
         if strange := [name for names in shards.values() for name in names if Path(name).name != name]:
             raise ValueError(f"A part's shards lie beside its summary. Received: {strange[0]!r}.")
         sequences: dict[str, RowSequence] = {split: RowSequence(*state["sequences"][split]) for split in SPLITS}
-        return cls(Statistics.of(columns, state["statistics"]), sequences, dict(shards))
+        dates = tuple(state["dates"]) if state["dates"] else None
+        return cls(Statistics.of(columns, state["statistics"]), sequences, dict(shards), dates)
 
 
 class PartWriter:
@@ -122,14 +131,25 @@ class PartWriter:
         return writer
 
 
-def write_part(schema: Schema, part: Source, directory: Path, official: dict[str, np.ndarray]) -> int:
-    """Read, check, split and write one part; `official` are the sorted ids of rows that stand in official splits."""
-    read, next_word = 0, time.monotonic() + SECONDS
+def write_part(
+    schema: Schema, part: Source, directory: Path, official: dict[str, np.ndarray], latest: int | None = None
+) -> int:
+    """Read, check, split and write one part.
+
+    `official` are the sorted ids of rows that stand in official splits; `latest` is the newest date of all parts, where
+    a split by time needs to know it.
+    """
+    read, next_word, by = 0, time.monotonic() + SECONDS, schema.splits.by
     with ExitStack() as stack:
         writer = PartWriter(schema, directory, stack)
+        writer.summary.dates = dates = schema.splits.dates(latest or 0) if by else None
         for batch in part_batches(part, schema.columns):
             rows = check(schema.features, schema.label, batch)
-            splits = split_rows(schema.splits, part.split, rows.ids)
+            if dates:
+                rows = row_dates.dated(by, rows, batch, latest)
+                splits = splits_by_date(rows.columns[by], dates)
+            else:
+                splits = split_rows(schema.splits, part.split, rows.ids)
             writer.write(*without_official(rows, splits, official, batch))
             read += len(batch) + sum(len(group.numbers) for group in batch.no_rows())
             if time.monotonic() > next_word:
@@ -143,7 +163,8 @@ def split_rows(splits: Splits, given: str | None, ids: np.ndarray) -> np.ndarray
     """The number of each row's split: by its hash alone, within what the part names."""
     if given in ("eval", "test"):
         return np.full(len(ids), SPLITS.index(given), np.int8)
-    return splits_of(ids, (splits.train, splits.eval, 0.0 if given == "train" else splits.test))
+    train, held_out, test = splits.shares
+    return splits_of(ids, (train, held_out, 0.0 if given == "train" else test))
 
 
 def without_official(

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.reading.convert_columns import convert
-from tasks import Category, Feature, InputError, Number, Text, WhenMissing, nearest
+from tasks import Category, Date, Feature, InputError, Number, Text, WhenMissing, nearest
+from transforms import iso_dates
 
 # Integers of so few kinds are taken for codes.
 CODES = 4
@@ -93,6 +94,11 @@ def _label(name: str, header: str, raw: pa.Array) -> Guess:
     if number and values is not None:
         known = sorted(int(value) for value in pc.unique(values).to_pylist())
         return _category(name, header, raw, known, "kinds", optional=False)
+    if _as_date(name, header, raw):
+        raise InputError(
+            f"The label {header!r} is a date, which cannot be learned. Expected numbers, such as the days until then, "
+            "or a few kinds."
+        )
     words = _words(raw)
     known_words = sorted(pc.unique(words.drop_null()).to_pylist())
     if len(known_words) > CLASSES * 10:
@@ -107,6 +113,9 @@ def _guess(name: str, header: str, raw: pa.Array) -> Guess | str:
     """The column as a feature, or why it is left out."""
     if number := _as_number(name, header, raw):
         return _number_or_code(name, header, raw, number)
+    if date := _as_date(name, header, raw):
+        distinct = _distinct(date.values.drop_null())
+        return date if distinct > 1 else "always the same date" if distinct else "no values"
     if pa.types.is_nested(raw.type) or pa.types.is_temporal(raw.type):
         return f"values of type {raw.type}"
     words = _words(raw)
@@ -156,6 +165,19 @@ def _as_number(name: str, header: str, raw: pa.Array) -> Guess | None:
         name, minimum=low, maximum=high, when_missing=_when_missing(values, wrong), column=_column(name, header)
     )
     return Guess(feature, values, f"{_found(present)}{_lacking(values, wrong)}{spoilt}" if len(present) else "")
+
+
+def _as_date(name: str, header: str, raw: pa.Array) -> Guess | None:
+    """The column as days or times, if that is what all but a few of its cells hold."""
+    values, faults = convert(Date(name), raw)
+    present, wrong = values.drop_null(), sum(len(fault.rows) for fault in faults)
+    if wrong > SPOILT * len(raw) or not len(present):
+        return None
+    ends = pc.min_max(present.cast(pa.int64()))
+    first, last = (iso_dates.written(ends[end].as_py()) for end in ("min", "max"))
+    spoilt = f"; {wrong} that are no dates will be set aside" if wrong else ""
+    feature = Date(name, when_missing=_when_missing(values, wrong), column=_column(name, header))
+    return Guess(feature, values, f"{first} to {last}{_lacking(values, wrong)}{spoilt}")
 
 
 def _category(name: str, header: str, raw: pa.Array, known: Sequence[Any], what: str, *, optional: bool) -> Guess:

@@ -13,9 +13,12 @@ import pyarrow.compute as pc
 
 from components.new_task.column_guesses import Guess, Guesses
 from components.new_task.python_source import call, literal, number, text, tuple_of, values_name, words
-from tasks import Category, Number, Text
+from tasks import Category, Date, Number, Text
+from transforms import iso_dates
 
 COUNT = 600
+# As numpy calls them, and their seconds.
+UNITS = {"D": 86_400, "h": 3600, "m": 60, "s": 1}
 # A word of so few rows might tell whose they are.
 COMMON_ROWS = 5
 COMMON, TELLING = 60, 12
@@ -74,6 +77,8 @@ def _column(guess: Guess, groups: list[np.ndarray], label: Guess) -> str:
             call_ = _numbers(guess, groups)
         case Category():
             call_ = _values(guess, groups)
+        case Date():
+            call_ = _dates(guess)
         case _:
             call_ = _texts(guess, groups, label)
     head, items = call_
@@ -104,6 +109,14 @@ def _values(guess: Guess, groups: list[np.ndarray]) -> tuple[str, list[str]]:
         shares.append(_hundred([counted[value] for value in guess.feature.values]))
     listed = ", ".join(map(tuple_of, shares))
     return "values", ["random", "kind", values_name(guess.feature), f"({listed}{',' if len(shares) == 1 else ''})"]
+
+
+def _dates(guess: Guess) -> tuple[str, list[str]]:
+    """From all over the file's time, as fine as there."""
+    moments = guess.values.drop_null().cast(pa.int64()).to_numpy(zero_copy_only=False) // 10**6
+    unit = next(unit for unit, length in UNITS.items() if not (moments % length).any())
+    ends = (text(iso_dates.written(int(moment) * 10**6).removesuffix("Z")) for moment in (moments.min(), moments.max()))
+    return "dates", ["random", "count", *ends, f"unit={text(unit)}"]
 
 
 def _texts(guess: Guess, groups: list[np.ndarray], label: Guess) -> tuple[str, list[str]]:
@@ -139,10 +152,15 @@ def _line(found: Guesses) -> Iterator[str]:
             of_values = slopes.setdefault(name, {})
             assert isinstance(of_values, dict)
             of_values[value] = _three(slope)
-    yield "    slopes = {"
-    yield from (f"        {text(key)}: {literal(slope)}," for key, slope in slopes.items() if key)
-    yield "    }"
-    yield f"    label = _synthetic.line(rows, {number(_three(solved[-1]))}, slopes)"
+    del slopes[""]
+    start = number(_three(solved[-1]))
+    if slopes:
+        yield "    slopes = {"
+        yield from (f"        {text(key)}: {literal(slope)}," for key, slope in slopes.items())
+        yield "    }"
+        yield f"    label = _synthetic.line(rows, {start}, slopes)"
+    else:
+        yield f"    label = np.full(count, {start})"
     whole = not (label[known] % 1).any()
     decimals = 0 if whole else max(0, 2 - math.floor(math.log10(scatter or 1)))
     limits = [number(float(np.nanmin(label))), number(float(np.nanmax(label))), f"decimals={decimals}"]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import shlex
 import textwrap
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.new_task.column_guesses import Guess, Guesses
-from components.new_task.python_source import call, literal, noted, number, text, values_name
+from components.new_task.python_source import call, literal, noted, number, text, tuple_of, values_name
 from components.new_task.sample_source import rows_function
-from tasks import Category, Number, Text
+from tasks import Category, Date, Number, Text
+from transforms import iso_dates
 
 IMPORTS = """from __future__ import annotations
 
@@ -61,6 +64,11 @@ def _docstring(name: str, data: str, found: Guesses) -> str:
     if found.left_out:
         told = "; ".join(f"`{header}`: {why}" for header, why in found.left_out.items())
         lines += _paragraph(f"Left out: {told}.")
+    if dates := [guess.feature.name for guess in found.features if isinstance(guess.feature, Date)]:
+        lines += _paragraph(
+            "Rows are split by their content. To foretell those of days to come, split them by their date: give "
+            f'the task splits=Splits(by="{dates[0]}", eval="2 weeks", test="4 weeks").'
+        )
     lines += _paragraph("Data: your own rows; `sample` makes some that resemble them column by column.")
     lines += ["", f"    sluice run {name} --data {shlex.quote(data)}", ""]
     return '"""' + "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''") + '"""'
@@ -73,7 +81,9 @@ def _paragraph(words: str) -> list[str]:
 def _own_imports(found: Guesses) -> str:
     kinds = {type(guess.feature).__name__ for guess in (*found.features, found.label)}
     names = [*sorted({"Bar", "Model", "Part", "Task", "Train", *kinds}), "_synthetic"]
-    blocks = [("categories", Category), ("scaling", Number), ("text", Text)]
+    blocks: list[tuple[str, Any]] = [
+        ("categories", Category), ("dates", Date), ("scaling", Number | Date), ("text", Text)
+    ]  # fmt: skip
     used = [block for block, kind in blocks if any(isinstance(guess.feature, kind) for guess in found.features)]
     return f"from tasks import {', '.join(names)}\nfrom transforms import {', '.join(used)}"
 
@@ -91,6 +101,9 @@ def _columns(found: Guesses) -> str:
         lines.append(call("NUMBERS = ", [text(name) for name in numbers], 0))
     if any(isinstance(guess.feature, Category) for guess in found.features):
         lines.append("CATEGORIES = [feature for feature in FEATURES if isinstance(feature, Category)]")
+    if dates := [guess for guess in found.features if isinstance(guess.feature, Date)]:
+        parts = (f"    {text(guess.feature.name)}: {tuple_of(_parts(guess))}," for guess in dates)
+        lines += ["CALENDAR = {", *parts, "}"]
     return "\n".join(lines)
 
 
@@ -112,10 +125,15 @@ def _preprocess(found: Guesses) -> str:
     kinds = {type(guess.feature) for guess in found.features}
     lines = ["def preprocess(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:"]
     table = []
-    if Number in kinds:
-        lines.append(
-            "    numbers = scaling.z_score([features[name] for name in NUMBERS])  # the missing count as the mean"
-        )
+    if Date in kinds:
+        first = min(_first(guess) for guess in found.features if isinstance(guess.feature, Date))
+        lines.append(f'    days = [dates.days_since(features[name], "{first}") for name in CALENDAR]')
+        lines.append("    calendar = [dates.calendar(features[name], parts) for name, parts in CALENDAR.items()]")
+        table.append("*calendar")
+    if kinds & {Number, Date}:
+        columns = "[features[name] for name in NUMBERS]" if Number in kinds else "days"
+        columns = "[*(features[name] for name in NUMBERS), *days]" if {Number, Date} <= kinds else columns
+        lines.append(noted(f"    numbers = scaling.z_score({columns})", "the missing count as the mean"))
         table.append("numbers")
     if Category in kinds:
         lines.append("    codes = [categories.one_hot(features[each.name], each.values) for each in CATEGORIES]")
@@ -135,8 +153,9 @@ def _model(found: Guesses) -> str:
     kinds, texts = {type(guess.feature) for guess in found.features}, _texts(found)
     lines, inputs, parts = ["def mlp(units: int = 64, embedding: int = 16) -> keras.Model:" if texts else
                             "def mlp(units: int = 64) -> keras.Model:"], [], []  # fmt: skip
-    if table := kinds & {Number, Category}:
+    if table := kinds & {Number, Category, Date}:
         width = ["len(NUMBERS)"] if Number in table else []
+        width += ["sum(2 * len(parts) + 1 for parts in CALENDAR.values())"] if Date in table else []
         width += ["sum(len(each.values) for each in CATEGORIES)"] if Category in table else []
         lines.append(f'    table = keras.Input(({" + ".join(width)},), name="features")')
         inputs, parts = ["table"], ["table"]
@@ -165,6 +184,20 @@ def _end(label: Guess, inputs: str) -> list[str]:
         return [f'    return keras.Model({inputs}, keras.layers.Dense(1, activation="sigmoid")(x))']
     units = f"len({values_name(label.feature)})"
     return [f'    return keras.Model({inputs}, keras.layers.Dense({units}, activation="softmax")(x))']
+
+
+def _parts(guess: Guess) -> list[str]:
+    """The calendar's parts of which the file's dates show a whole cycle, and something of it."""
+    moments = np.unique(guess.values.drop_null().cast(pa.int64()).to_numpy(zero_copy_only=False) // 10**6)
+    days = (moments.max() - moments.min()) / 86_400
+    within = bool((moments % 86_400).any())
+    return [part for part, shown in (("month", days > 180), ("weekday", days > 14), ("hour", within)) if shown] or [
+        "day"
+    ]
+
+
+def _first(guess: Guess) -> str:
+    return iso_dates.written(pc.min(guess.values.cast(pa.int64())).as_py())[:10]
 
 
 def _texts(found: Guesses) -> dict[str, int]:

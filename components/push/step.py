@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import tasks
 from components.progress import say
-from components.serving import model_card, report_outcome
+from components.serving import model_card, report_outcome, trained_until
 from components.serving import versions as served
 from components.serving.output_names import WARMUP, label_values
 from components.serving.provenance import provenance
@@ -60,7 +60,7 @@ def run(
         data = atomic_files.read_json(statistics)
         origin = provenance(
             verdict, data, tried, run=run, inputs=inputs, champion=champion, force=force, parameters=parameters,
-            label_values=label_values(tasks.get(task)),
+            label_values=label_values(tasks.get(task)), began_with=began_with(task, destination, champion, parameters),
         )  # fmt: skip
         extra = papers(task, origin, data, verdict, tried, Path(rehearsal))
         if (weights := Path(model) / WEIGHTS).is_file():  # a later run may begin with them
@@ -70,6 +70,16 @@ def run(
     if result.version and (removed := served.prune(destination, task, keep)):
         say(f"version {result.version} is served; pruned {', '.join(map(str, removed))}")
     return result
+
+
+def began_with(task: str, destination: str, champion: str, parameters: Mapping[str, str]) -> str:
+    """Until when the version learned from whose weights a warm start took: the champion's; "" without one."""
+    by = tasks.get(task).splits.by
+    if not by or not parameters.get("warm_start"):
+        return ""
+    number = champion.partition(":")[0]
+    known = [version for version in served.versions(destination, task) if str(version.number) == number]
+    return trained_until.of_version(known[0], by) if known else ""
 
 
 def papers(

@@ -22,7 +22,7 @@ NAMED = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Good rows: typed columns (float32, int64, string, binary; null where missing), ids and line or row numbers."""
+    """Good rows: typed columns, null where missing, ids and line or row numbers."""
 
     columns: dict[str, pa.Array]
     ids: np.ndarray

@@ -1,4 +1,4 @@
-"""One raw column to its feature's type: float32, int64, string or binary, null where missing, and what is wrong where.
+"""One raw column to its feature's type (float32, int64, string, binary, timestamp), and what is wrong where.
 
 A fault's reason names the column and the rule, so that equal faults can be counted together.
 """
@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.reading.convert_pictures import convert_pictures
+from components.reading.date_column import dates
 from components.reading.raw_batch import is_bytes, is_text
 from components.reading.single_values import Composites, Fault, as_single, shown
-from tasks import Category, Feature, Image, Number, Text
+from tasks import Category, Date, Feature, Image, Number, Text
 
 NONE: Composites = {}
 MISSING = ("", "?", "na", "nan", "null")
@@ -37,6 +38,8 @@ def convert(feature: Feature, raw: pa.Array, composites: Composites = NONE) -> t
             values, found = _categories(feature, raw)
         case Text():
             values, found = _texts(feature.name, raw)
+        case Date():
+            values, found = dates(feature.name, raw)
     return values, [*faults, *found]
 
 

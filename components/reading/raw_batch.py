@@ -83,6 +83,8 @@ def _value(column: pa.Array, index: int) -> Any:
         return column[index].as_py()
     except UnicodeDecodeError:
         return column.slice(index, 1).cast(pa.binary())[0].as_py()
+    except OverflowError:  # a timestamp beyond what Python has a date for
+        return column[index].value
 
 
 def _readable(value: Any) -> Any:

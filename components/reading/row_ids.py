@@ -6,6 +6,7 @@ The definition, on unsigned 64-bit integers:
     mix   = the finaliser of SplitMix64
     value = number:   the bits of the nearest float32, -0 as 0
             integer:  its two's complement
+            date:     the two's complement of its microseconds since 1970, in UTC
             text, bytes: the first 8 bytes, little-endian, of their BLAKE2b-64
             missing:  0x6D697373696E6721
 
@@ -47,8 +48,9 @@ def value_bits(values: pa.Array) -> np.ndarray:
     if pa.types.is_float32(values.type):
         numbers = values.fill_null(0).to_numpy(zero_copy_only=False).astype(np.float32) + np.float32(0)
         bits = numbers.view(np.uint32).astype(np.uint64)
-    elif pa.types.is_int64(values.type):
-        bits = values.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64).view(np.uint64)
+    elif pa.types.is_int64(values.type) or pa.types.is_timestamp(values.type):
+        whole = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+        bits = whole.astype(np.int64).view(np.uint64)
     else:
         bits = _digests(values)
     if values.null_count:

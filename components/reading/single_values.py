@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tasks import Category, Feature, Text
+from tasks import Category, Date, Feature, Text
 
 Composites = Mapping[int, Any]
 SHOWN = 40
@@ -45,7 +45,7 @@ def as_single(feature: Feature, raw: pa.Array, composites: Composites) -> tuple[
     wrong: dict[str, list[int]] = {}
     for at, value in composites.items():
         written = value.get("b64") if isinstance(value, dict) and len(value) == 1 else None
-        if not isinstance(written, str) or not isinstance(feature, Text | Category):
+        if not isinstance(written, str) or not isinstance(feature, Text | Category | Date):
             wrong.setdefault(f"{feature.name} is not one value", []).append(at)
             continue
         try:

@@ -24,6 +24,16 @@ def source_kind(data: str) -> Kind:
 
 def source_parts(task: Task, data: str, data_dir: str = "") -> list[Source]:
     """The parts of the data, each read by one worker; InputError if there are none."""
+    parts = _parts(task, data, data_dir)
+    if task.splits.by and (named := sorted({part.split for part in parts if part.split})):
+        raise InputError(
+            f"The data name their own splits ({', '.join(named)}), and the task splits its rows by {task.splits.by}. "
+            "Expected one of both: data without, or a task without Splits(by=...)."
+        )
+    return parts
+
+
+def _parts(task: Task, data: str, data_dir: str) -> list[Source]:
     kind = source_kind(data)
     if not data:
         raise InputError("The data must be 'sample', 'real', or a file or glob. Received: ''.")

@@ -10,7 +10,7 @@ from typing import Any
 
 from components.examples.tfrecord import ROW_ID, SUFFIX, serialized_examples_of
 from components.rehearse.clean_process import MANY, repeated
-from tasks import Category, Feature, Image, Number, Task, Text
+from tasks import Category, Date, Feature, Image, Number, Task, Text
 
 Row = dict[str, Any]
 
@@ -53,7 +53,7 @@ def kind(feature: Feature) -> str:
             return "float"
         case Category() if feature.integer:
             return "int"
-        case Category() | Text() | Image():
+        case Category() | Text() | Image() | Date():
             return "bytes"
 
 
@@ -93,6 +93,9 @@ def odd(feature: Feature) -> Iterator[tuple[str, Any]]:
         case Image():
             yield "a black", bytes(feature.size)
             yield "a white", b"\xff" * feature.size
+        case Date():
+            yield "an early", (feature.minimum or "1900-01-01").encode()
+            yield "a late", (feature.maximum or "2100-12-31T23:59:59.999999+14:00").encode()
         case Number():
             limits = {"the least": feature.minimum, "the greatest": feature.maximum}
             yield from ((what, float(value)) for what, value in limits.items() if value is not None)

@@ -14,9 +14,10 @@ from xml.etree.ElementTree import Element, SubElement
 import numpy as np
 
 from components.serving.raw_features import plain_values
-from tasks import Category, Feature, Image, Number, Text
+from tasks import Category, Date, Feature, Image, Number, Text
+from transforms import iso_dates
 
-Span = tuple[float, float]
+Span = tuple[float, float] | tuple[str, str]
 
 
 def field(feature: Feature, example: np.ndarray | None, span: Span | None) -> Element:
@@ -39,6 +40,8 @@ def field(feature: Feature, example: np.ndarray | None, span: Span | None) -> El
             area.text = value if isinstance(value, str) else ""
         case Image():
             _picture(label, feature, value)
+        case Date():
+            _date(label, feature, value, span)
     return label
 
 
@@ -47,15 +50,35 @@ def _number(label: Element, feature: Number, value: float | None, span: Span | N
     attributes = {name: f"{limit:g}" for name, limit in limits.items() if limit is not None}
     shown = "" if value is None else np.format_float_positional(np.float32(value), trim="-")
     SubElement(label, "input", {"type": "number", "step": "any", "data-kind": "number", "value": shown, **attributes})
-    hints = []
-    if attributes:
-        hints.append(f"{attributes.get('min', 'any')} to {attributes.get('max', 'any')}")
-    if span:
-        hints.append(f"trained on {span[0]:g} to {span[1]:g}")
-    if feature.when_missing != "reject":
-        hints.append("may be empty")
-    if hints:
-        SubElement(label, "span", {"class": "hint"}).text = "; ".join(hints)
+    limits_ = f"{attributes.get('min', 'any')} to {attributes.get('max', 'any')}" if attributes else ""
+    _hint(
+        label,
+        limits_,
+        f"trained on {span[0]:g} to {span[1]:g}" if span else "",
+        optional=feature.when_missing != "reject",
+    )
+
+
+def _date(label: Element, feature: Date, value: Any, span: Span | None) -> None:
+    """A browser's field for a day and a time knows no zone: it is UTC."""
+    limits = dict(zip(("min", "max"), feature.limits, strict=True))
+    attributes = {name: _clock(limit) for name, limit in limits.items() if limit is not None}
+    found = iso_dates.microseconds(value.strip()) if isinstance(value, str) else None
+    shown = "" if found is None else _clock(found)
+    kind = {"type": "datetime-local", "step": "any", "data-kind": "date", "value": shown}
+    SubElement(label, "input", {**kind, **attributes})
+    _hint(label, "UTC", f"trained on {span[0]} to {span[1]}" if span else "", optional=feature.when_missing != "reject")
+
+
+def _clock(microseconds: int) -> str:
+    """As such a field takes it, to the second."""
+    day, _, time = iso_dates.written(microseconds // 10**6 * 10**6).removesuffix("Z").partition("T")
+    return f"{day}T{time or '00:00'}"
+
+
+def _hint(label: Element, *words: str, optional: bool) -> None:
+    if told := [*filter(None, words), *(["may be empty"] if optional else [])]:
+        SubElement(label, "span", {"class": "hint"}).text = "; ".join(told)
 
 
 def _choice(label: Element, feature: Category, value: Any, optional: bool) -> None:
@@ -82,7 +105,10 @@ def _picture(label: Element, feature: Image, value: Mapping[str, str] | None) ->
 
 
 def spans(features: tuple[Feature, ...], statistics: Mapping[str, Any]) -> dict[str, Span]:
-    """The least and greatest training value of each number, where the version's statistics tell."""
+    """The least and greatest training value of each number and date, where the version's statistics tell."""
     columns = statistics.get("columns", {})
     found = {feature.name: columns.get(feature.name, {}).get("train", {}) for feature in features}
-    return {name: (seen["min"], seen["max"]) for name, seen in found.items() if seen.get("min") is not None}
+    ends = {
+        name: (seen.get("first", seen.get("min")), seen.get("last", seen.get("max"))) for name, seen in found.items()
+    }
+    return {name: (low, high) for name, (low, high) in ends.items() if low is not None}

@@ -8,11 +8,12 @@ const LUMA = [9797, 19234, 3737];
 const READ = {
   number: (input) => (input.value.trim() === "" ? undefined : input.value.trim()),
   choice: (select) => select.value,
+  date: (input) => (input.value === "" ? undefined : JSON.stringify(input.value)),
   text: (area) => (area.value === "" ? undefined : JSON.stringify(area.value)),
   picture: (canvas) => (canvas.filled ? JSON.stringify({ b64: pixels(canvas) }) : undefined),
 };
 // What a signature takes for a value that is missing.
-const MISSING = { number: "NaN", text: '""', picture: '""' };
+const MISSING = { number: "NaN", date: '""', text: '""', picture: '""' };
 
 function pixels(canvas) {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

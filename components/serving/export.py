@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.examples.parse import parsing_spec, tensor_spec
+from components.examples.parse import decoded, parsing_spec, request_spec
 from components.serving.preprocessing import Preprocessing, model_inputs
 from tasks import Category, Task
 
@@ -30,10 +30,10 @@ class Served:
         return served | {name: further(outputs[name]) for name in self._outputs[1:]}
 
     def examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.predict(tf.io.parse_example(examples, parsing_spec(self._task.features)))
+        return self.features(**tf.io.parse_example(examples, parsing_spec(self._task.features)))
 
     def features(self, **features: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.predict(features)
+        return self.predict(decoded(self._task.features, features))
 
 
 def named(task: Task, prediction: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -56,7 +56,7 @@ def further(output: tf.Tensor) -> tf.Tensor:
 def export(task: Task, model_name: str, model: keras.Model, preprocessing: Preprocessing, path: Path) -> Served:
     shutil.rmtree(path, ignore_errors=True)
     served = Served(task, model_name, model, preprocessing)
-    specs = {f.name: tf.TensorSpec([None], tensor_spec(f)[0], f.name) for f in task.features}
+    specs = {f.name: tf.TensorSpec([None], request_spec(f)[0], f.name) for f in task.features}
     by_example = tf.function(served.examples, autograph=False)
     by_name = tf.function(served.features, autograph=False)
     signatures = {

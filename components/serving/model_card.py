@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks import Category, Feature, Image, Number, Task, Text
+from tasks import Category, Date, Feature, Image, Number, Task, Text
 
 FEW_ROWS, FEW_IN_SLICE = 1000, 30
 SOURCES = {
@@ -76,7 +76,7 @@ def limits(task: Task, blessing: Facts, statistics: Facts, provenance: Facts) ->
             yield f"It knows these values of {feature.name} only: {', '.join(feature.labels[:20])}."
         elif feature.when_missing == "skip_training":
             yield f"It answers rows without {feature.name}, but learned from none."
-    if numbers := [_span(column, statistics) for column in task.features if isinstance(column, Number)]:
+    if numbers := [_span(column, statistics) for column in task.features if isinstance(column, Number | Date)]:
         spans = "; ".join(filter(None, numbers))
         yield f"Beyond what it was trained on it extrapolates. The training data span: {spans}."
     rejected = statistics.get("rejected", {}).get("count", 0)
@@ -181,6 +181,8 @@ def _kind(column: Feature) -> str:
             return f"one of {len(column.values)} values"
         case Text():
             return "text"
+        case Date():
+            return "ISO date or time, UTC where it names no zone"
         case Image():
             kind = f"{'grey' if column.channels == 1 else 'colour'} image"
             return f"{kind}, {column.shape[0]} by {column.shape[1]}{'' if column.exact else ', resized from any size'}"
@@ -192,6 +194,8 @@ def _when_missing(column: Feature) -> str:
 
 def _span(column: Feature, statistics: Facts) -> str:
     found = statistics.get("columns", {}).get(column.name, {}).get("train", {})
+    if found.get("last") is not None:
+        return f"{column.name} {found['first']} to {found['last']}"
     if found.get("min") is None:
         return ""
     return f"{column.name} {figure(found['min'])} to {figure(found['max'])}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components import code
+from components.serving import trained_until
 from components.serving.versions import now
 
 
@@ -23,8 +24,13 @@ def provenance(
     force: str,
     parameters: Mapping[str, str],
     label_values: Sequence[int | str],
+    began_with: str = "",
 ) -> dict[str, Any]:
-    """The document that lies beside the model, as far as it is known before the copy."""
+    """The document that lies beside the model, as far as it is known before the copy.
+
+    `began_with` is until when the version learned whose weights this one began with.
+    """
+    by = statistics.get("splits", {}).get("by", "")
     return {
         "task": blessing["task"],
         "model": blessing.get("model_name", ""),
@@ -35,6 +41,11 @@ def provenance(
         "rows": statistics.get("rows", {}),
         "rejected": statistics.get("rejected", {}).get("count", 0),
         "source": statistics.get("source", {}),
+        **(
+            {trained_until.FIELD: {by: trained_until.latest(trained_until.of_rows(statistics, by), began_with)}}
+            if by
+            else {}
+        ),
         "gate": blessing.get("bars", []),
         "reasons": [*blessing.get("reasons", []), *rehearsal.get("reasons", [])],
         "predictions": rehearsal.get("predictions", {}),

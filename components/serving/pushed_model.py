@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from components.examples.encode import date_texts
 from components.reading.check_rows import Rows
-from tasks import Category, Feature, Image, InputError, Number, Task, Text
+from tasks import Category, Date, Feature, Image, InputError, Number, Task, Text
 
 # Rows that a model is asked at once: few where a row is large inside the model.
 NARROW, WIDE = 8192, 1024
@@ -75,6 +76,7 @@ def filled(feature: Feature, column: pa.Array) -> np.ndarray:
         return np.asarray(column.fill_null(float("nan")).to_numpy(zero_copy_only=False))
     if isinstance(feature, Category) and feature.integer:
         return np.asarray(column.fill_null(-1).to_numpy(zero_copy_only=False))
+    column = date_texts(column) if isinstance(feature, Date) else column
     return np.array([b"" if value is None else value for value in column.cast(pa.binary()).to_pylist()], np.dtype("O"))
 
 

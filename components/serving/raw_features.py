@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from components.serving.output_names import DEFAULT_SIGNATURE
-from tasks import Category, Feature, Number, Task, Text
+from tasks import Category, Feature, Image, Number, Task
 
 
 def raw_rows(task: Task, signature: str, inputs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
@@ -28,7 +28,7 @@ def plain_values(feature: Feature, values: np.ndarray) -> list[Any]:
         return [None if math.isnan(value) else value for value in short_floats(values)]
     if isinstance(feature, Category) and feature.integer:
         return [None if value == -1 else value for value in values.tolist()]
-    return [_text(value, isinstance(feature, Text | Category)) if value else None for value in values.tolist()]
+    return [_text(value, not isinstance(feature, Image)) if value else None for value in values.tolist()]
 
 
 def short_floats(values: np.ndarray) -> Any:

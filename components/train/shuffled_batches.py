@@ -9,10 +9,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
-from components.examples.parse import complete_for_training, parsed, plain
+from components.examples.parse import complete_for_training, frame, parsed, plain
 from components.progress import say
 from components.serving.preprocessing import Preprocessing, model_inputs
 from tasks import Category, Task, Train
@@ -73,7 +72,7 @@ def load(task: Task, train: Train, preprocessing: Preprocessing, examples: str, 
         for name, value in preprocessing.graph(features).items():
             outputs.setdefault(name, []).append(Sparse.of(value) if isinstance(value, tf.SparseTensor) else value)
         labels.append(label.numpy())
-        weights.append(_sample_weights(train, features))
+        weights.append(_sample_weights(task, train, features))
     if not sum(map(len, labels)):
         raise ValueError(f"There are no rows in {' and '.join(splits)} to train on. Expected at least one.")
     label = np.concatenate(labels)
@@ -107,13 +106,13 @@ def _joined(pieces: list[Any]) -> tf.Tensor | Sparse:
     )
 
 
-def _sample_weights(train: Train, features: dict[str, tf.Tensor]) -> np.ndarray | None:
+def _sample_weights(task: Task, train: Train, features: dict[str, tf.Tensor]) -> np.ndarray | None:
     if train.sample_weight is None:
         return None
-    frame = pd.DataFrame({name: values.numpy() for name, values in features.items()})
-    weights = np.asarray(train.sample_weight(frame), np.float32)
-    if weights.shape != (len(frame),):
-        raise ValueError(f"sample_weight gives one number a row. Expected {len(frame)}. Received: {weights.shape}.")
+    rows = frame(task.features, {name: values.numpy() for name, values in features.items()})
+    weights = np.asarray(train.sample_weight(rows), np.float32)
+    if weights.shape != (len(rows),):
+        raise ValueError(f"sample_weight gives one number a row. Expected {len(rows)}. Received: {weights.shape}.")
     return weights
 
 

@@ -22,7 +22,7 @@ from tfx_bsl.tfxio.tensor_adapter import TensorAdapterConfig
 import tasks
 from components import code
 from components.beam_options import pipeline_options
-from components.examples.parse import parsed, shards, tensor_spec
+from components.examples.parse import parsed, shards, tensor_types
 from components.progress import say
 from components.storage import urls
 from components.transform import kept_analyses
@@ -86,7 +86,7 @@ def _scratch(output: str) -> Iterator[str]:
 
 def _builds_on_itself(task: tasks.Task, preprocess: Preprocess) -> bool:
     """An analyzer that takes another's result has to see all rows again, whatever is kept."""
-    types = {feature.name: tf.TensorSpec([None], tensor_spec(feature)[0]) for feature in task.features}
+    types = tensor_types(task)
     graph = tft_beam.analysis_graph_builder
     entries = graph.get_analysis_cache_entry_keys(preprocess, types, {KEPT}, force_tf_compat_v1=False)
     # The inspection asks only which entries there are.
@@ -153,8 +153,8 @@ def _record_batches(task: tasks.Task, schema: pa.Schema, shard: str) -> Iterator
 
 
 def _schema(task: tasks.Task) -> pa.Schema:
-    kinds = {tf.float32: pa.float32(), tf.int64: pa.int64(), tf.string: pa.binary()}
-    return pa.schema([pa.field(f.name, pa.list_(kinds[tensor_spec(f)[0]])) for f in task.features])
+    kinds = {tf.float32: pa.float32(), tf.float64: pa.float64(), tf.int64: pa.int64(), tf.string: pa.binary()}
+    return pa.schema([pa.field(name, pa.list_(kinds[spec.dtype])) for name, spec in tensor_types(task).items()])
 
 
 def _config(task: tasks.Task) -> TensorAdapterConfig:

@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.impl_helper import analyze_in_place
 
 import tasks
 from components import settings as settings_
-from components.examples.parse import tensor_spec
+from components.examples.parse import tensor_types
 from components.progress import say
 from components.storage import urls
 from components.transform.beam_analysis import Preprocess, analyse, place_of
+
+# What tf.Transform writes down of an output.
+OUTPUTS = ("float32", "int64", "string")
 
 
 def run(
@@ -45,7 +47,7 @@ def run(
         say(f"{rows:,} rows were read")
     else:
         say("no statistics needed; tracing the graph")
-        analyze_in_place(preprocess, False, *_signature(definition), output)
+        analyze_in_place(preprocess, False, {}, tensor_types(definition), output)
     urls.write(f"{output}/settings.json", json.dumps(settings, sort_keys=True).encode())
 
 
@@ -75,17 +77,15 @@ def preprocessed(task: tasks.Task, features: dict[str, Any], **settings: Any) ->
             f"preprocess must return its tensors by name. Expected a dict such as {{'features': tensor}}. "
             f"Received: {made!r}."
         )
+    kinds = {name: value.dtype.name for name, value in made.items() if hasattr(value, "dtype")}
+    for name, kind in kinds.items():
+        if kind not in OUTPUTS:
+            raise tasks.InputError(
+                f"preprocess returns {name!r} as {kind}. Expected {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}: tf.cast "
+                "it, and make features of a date's seconds, such as dates.calendar(...)."
+            )
     return dict(made)  # it may be the very features, and TensorFlow makes copies of a dict's kind that it does not know
 
 
 def needs_analysis(task: tasks.Task, preprocess: Preprocess) -> bool:
-    _, types = _signature(task)
-    return bool(tft.get_analyze_input_columns(preprocess, types))
-
-
-def _signature(task: tasks.Task) -> tuple[dict[str, tf.io.FixedLenFeature], dict[str, tf.TensorSpec]]:
-    dtypes = {feature.name: tensor_spec(feature)[0] for feature in task.features}
-    return (
-        {name: tf.io.FixedLenFeature([], dtype) for name, dtype in dtypes.items()},
-        {name: tf.TensorSpec([None], dtype) for name, dtype in dtypes.items()},
-    )
+    return bool(tft.get_analyze_input_columns(preprocess, tensor_types(task)))

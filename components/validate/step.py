@@ -16,7 +16,8 @@ from components.examples.statistics import SPLITS
 from components.progress import say
 from components.serving import versions as served
 from components.storage import atomic_files
-from tasks import Category, Feature, Number, Task
+from tasks import Category, Date, Feature, Number, Task
+from transforms import iso_dates
 
 LINES = 10
 # With fewer rows than this, that all values are the same may well be for want of rows.
@@ -81,8 +82,11 @@ def _splits(task: Task, statistics: Mapping[str, Any]) -> Iterator[Anomaly]:
         yield Anomaly("", "error", "No rows are left to learn from", "rows in every split", "none")
         return
     for split in SPLITS:
-        if getattr(task.splits, split) and not statistics["rows"][split]:
-            yield Anomaly("", "error", f"The {split} split is empty", f"rows in {split}", f"none of {total} rows")
+        if task.splits.fills(split) and not statistics["rows"][split]:
+            since = "".join(f"; {name} begins {day}" for name, day in statistics.get("split_dates", {}).items())
+            yield Anomaly(
+                "", "error", f"The {split} split is empty", f"rows in {split}", f"none of {total} rows{since}"
+            )
 
 
 def _split_rule(statistics: Mapping[str, Any], before: Mapping[str, Any] | None) -> Iterator[Anomaly]:
@@ -90,6 +94,8 @@ def _split_rule(statistics: Mapping[str, Any], before: Mapping[str, Any] | None)
     now = statistics.get("splits")
     if not before or not now or before.get("splits") == now:
         return
+    if now.get("by") and before.get("columns", {}).get(now["by"], {}).get("train", {}).get("last"):
+        return  # the two are compared on rows that are newer than these
     then = before.get("splits") or {}
     differing = [name for name in now if then.get(name) != now[name]]
     yield Anomaly(
@@ -138,6 +144,8 @@ def _column(task: Task, column: Feature, splits: Mapping[str, Mapping[str, Any]]
         return
     if isinstance(column, Number):
         yield from _range(column, splits)
+    if isinstance(column, Date):
+        yield from _days(column, splits)
     if isinstance(column, Category):
         yield from _strangers(column, splits)
     yield from _constant(task, column, splits["train"])
@@ -157,6 +165,23 @@ def _range(column: Number, splits: Mapping[str, Mapping[str, Any]]) -> Iterator[
         if most is not None and found["max"] > most:
             expected, received = f"at most {_shortest(most)}", _shortest(found["max"])
             yield Anomaly(column.name, "error", f"A number in {split} is too large", expected, received)
+
+
+def _days(column: Date, splits: Mapping[str, Mapping[str, Any]]) -> Iterator[Anomaly]:
+    least, most = column.limits
+    for split in SPLITS:
+        found = splits[split]
+        if not found["count"]:
+            continue
+        first, last = iso_dates.microseconds(found["first"]), iso_dates.microseconds(found["last"])
+        if least is not None and first is not None and first < least:
+            yield Anomaly(
+                column.name, "error", f"A date in {split} is too early", f"from {column.minimum} on", found["first"]
+            )
+        if most is not None and last is not None and last > most:
+            yield Anomaly(
+                column.name, "error", f"A date in {split} is too late", f"at most {column.maximum}", found["last"]
+            )
 
 
 def _float32(bound: float | None) -> float | None:
@@ -185,7 +210,8 @@ def _constant(task: Task, column: Feature, train: Mapping[str, Any]) -> Iterator
     if "top" in train:
         only = train["top"][0][0] if len(train["top"]) == 1 else None
     else:
-        only = train["min"] if train["count"] and train["min"] == train["max"] else None
+        least, most = ("first", "last") if isinstance(column, Date) else ("min", "max")
+        only = train[least] if train["count"] and train[least] == train[most] else None
     if train["count"] and only is not None and train["count"] > 1:
         severity: Literal["error", "warning"] = "error" if column == task.label else "warning"
         count = train["count"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from components import settings
 from pipelines.commands import run_summary
-from tasks import Bar, Category, Feature, Number, Task
+from tasks import Bar, Category, Date, Feature, Number, Task
 
 MEANINGS = {
     "batch_size": "rows of one step",
@@ -87,16 +87,14 @@ def _values(column: Feature) -> str:
     if isinstance(column, Category):
         shown = [f"{v}={n}" if str(v) != n else n for v, n in zip(column.values, column.labels, strict=True)]
         return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "")
-    match column:
-        case Number(minimum=None, maximum=None):
-            return ""
-        case Number(minimum=None):
-            return f"at most {column.maximum:g}"
-        case Number(maximum=None):
-            return f"at least {column.minimum:g}"
-        case Number():
-            return f"{column.minimum:g} to {column.maximum:g}"
-    return ""
+    if not isinstance(column, Number | Date):
+        return ""
+    low, high = (
+        f"{limit:g}" if isinstance(limit, int | float) else limit for limit in (column.minimum, column.maximum)
+    )
+    if low is None or high is None:
+        return f"at most {high}" if high is not None else f"at least {low}" if low is not None else ""
+    return f"{low} to {high}"
 
 
 def _settings(found: list[settings.Described]) -> list[dict[str, str]]:

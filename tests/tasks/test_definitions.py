@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from components.settings import train_settings
-from tasks import Bar, Category, Image, InputError, Model, Number, Splits, Task, Text, Train
+from tasks import Bar, Category, Date, Image, InputError, Model, Number, Splits, Task, Text, Train
 
 
 @pytest.mark.parametrize("when_missing", ["keep", "skip_training"])
@@ -64,6 +64,7 @@ def test_weights_of_classes_that_a_number_does_not_have(weights: Mapping[int, fl
         lambda word: Category("length", (1, 2), when_missing=word),
         lambda word: Text("length", when_missing=word),
         lambda word: Image("length", (2, 2), when_missing=word),
+        lambda word: Date("length", when_missing=word),
     ],
 )
 def test_an_unknown_word_for_what_is_missing(make: Callable[[str], object]) -> None:
@@ -127,6 +128,8 @@ BAR, ISLAND = Bar("mae", 1.0), Category("island", ("left", "right"))
         ({"features": ISLAND}, r"such as \(Number\(\"length\"\),\)\. Received: Category\("),
         ({"features": ("island",)}, r"Received: \('island',\)\."),
         ({"label": "price"}, r"A Task's label is one Number or one Category\. Received: 'price'\.$"),
+        ({"label": Date("when")}, r"A Task's label is one Number or one Category\. Received: Date\(name='when'"),
+        ({"slices": ("when",), "features": (Date("when"), ISLAND)}, r"Slices are made by Category columns: island\."),
         ({"label": (Number("a"), Number("b"))}, r"For several labels, make a task of each\.$"),
         (
             {"features": [Number("length"), Number("y")]},
@@ -155,6 +158,15 @@ def test_a_value_of_another_kind(changes: Mapping[str, object], sentence: str) -
             r"The values of Category .island. must be a tuple.* Received: 'left'\.",
         ),
         (lambda: Category("island", (1, 2), names="ab"), "The names of Category 'island' must be a tuple"),
+        (
+            lambda: Date("when", minimum="1.1.2020"),
+            r"The minimum of Date 'when' is an ISO date .* '2020-01-01'\. Received: '1\.1\.2020'\.",
+        ),
+        (lambda: Date("when", maximum=2030), r"The maximum of Date 'when' .* Received: 2030\."),
+        (
+            lambda: Date("when", minimum="2030-01-01", maximum="2020-01-01"),
+            r"Date 'when' has a minimum after its maximum.* at most 2020-01-01\. Received: 2030-01-01\.",
+        ),
         (lambda: Model(len, Train(epochs=1), outputs="aux"), "A Model's outputs must be a tuple"),
         (lambda: Model(len, {"epochs": 1}), r"Expected Train\(\.\.\.\)\. Received: \{'epochs': 1\}\."),
         (lambda: Model(None, Train(epochs=1)), r"Expected Model\(mlp, \.\.\.\), without brackets .* Received: None\."),

@@ -10,9 +10,13 @@ import numpy as np
 
 from components.evaluate.report.html import ABSENT, Markup, folded, join, number, section, table, tag
 from components.evaluate.report.plots import spark
-from tasks import Category, Feature, Image, Number, Task, Text
+from tasks import Category, Date, Feature, Image, Number, Task, Text
+from transforms import iso_dates
 
-KINDS = {Number: "number", Category: "category", Text: "text, length in characters", Image: "image, mean pixel"}
+KINDS = {
+    Number: "number", Category: "category", Date: "date", Text: "text, length in characters",
+    Image: "image, mean pixel",
+}  # fmt: skip
 SHOWN = 6
 SPLITS = {"train": "train", "eval": "validation", "test": "test"}
 
@@ -91,6 +95,9 @@ def _column(task: Task, column: Feature, found: Mapping[str, Any]) -> list[Any]:
         return [*start, *[None] * 5, _top(column, found.get("top", []), found.get("count", 0))]
     quantiles = [value for value in found.get("quantiles", []) if value is not None]
     median = quantiles[len(quantiles) // 2] if quantiles else None
+    if isinstance(column, Date):
+        middle = None if median is None else iso_dates.written(round(median) * 10**6)
+        return [*start, None, None, found.get("first"), middle, found.get("last"), _histogram(column.name, quantiles)]
     numbers = [found.get("mean"), found.get("std"), found.get("min"), median, found.get("max")]
     return [*start, *numbers, _histogram(column.name, quantiles)]
 

@@ -17,7 +17,8 @@ from components.evaluate.metrics import matrix
 from components.evaluate.report.html import Markup, folded, join, number, section, table, tag
 from components.examples import pictures
 from components.reading.convert_pictures import PNG
-from tasks import Category, Feature, Image, Task, Text
+from tasks import Category, Date, Feature, Image, Task, Text
+from transforms import iso_dates
 
 IMAGES, TEXTS, ROWS = 25, 6, 10
 LONGEST = 420
@@ -243,6 +244,8 @@ def _plain(feature: Feature, value: Any) -> Any:
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, bytes):
         plain = _decoded(plain)
+    if isinstance(feature, Date):
+        return "" if plain != plain else iso_dates.written(round(plain * 10**6))
     if isinstance(feature, Category):
         return dict(zip(map(str, feature.values), feature.labels, strict=True)).get(number(plain), number(plain))
     return plain

@@ -13,6 +13,7 @@ SAID = (
     "the champion counts if it exceeds the tolerance and, in a slice, is more than chance on these rows."
 )
 SAME_DATA = " The champion learned from the same data, so by the first bar it must be beaten; a tie leaves it."
+OLDER = " Left out: {} test rows that are not newer than what the champion learned from, which goes up to {}."
 WORDS = {True: "pass", False: "fail", None: "not judged"}
 MARKS = {True: "✓ pass", False: "✗ fail", None: "not judged"}
 KINDS = {True: "pass", False: "fail", None: "soft"}
@@ -52,6 +53,8 @@ def gate(blessing: Mapping[str, Any]) -> Markup:
     bars = table(head, map(_bar, blessing["bars"]))
     said = f"Judged on {number(blessing['rows'])} test rows. Champion: {against}. {SAID}"
     said += SAME_DATA if blessing.get("same_data") else ""
+    if older := blessing.get("older_rows"):
+        said += OLDER.format(number(older), blessing["champion_until"])
     every = tag("div", tag("h3", "All metrics"), _metrics(blessing))
     beside = tag("div", every, *_slices(blessing), class_="beside")
     # Not a column of the table: on a narrow screen that would be out of sight.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pytest
 from components.examples import drift
 from components.examples.rejected import Rejected, SetAside, grouped
 from components.examples.statistics import STRANGERS, Numbers, Statistics, Values
-from tasks import Category, Image, Number, Text
+from tasks import Category, Date, Image, Number, Text
 
 COLUMNS = (Number("weight"), Category("origin", (1, 2, 3)), Text("review"), Image("picture", (1, 2)), Number("mpg"))
 TRAIN, EVAL, TEST = 0, 1, 2
@@ -225,3 +226,20 @@ def test_all_rows_set_aside_are_counted_and_the_first_of_each_reason_kept() -> N
     rejected = statistics.summary()["rejected"]
     assert (rejected["count"], rejected["kept"]) == (1_200_000, 1000)
     assert rejected["reasons"] == {"wrong number of fields": 1_200_000}
+
+
+def test_dates_have_a_first_and_a_last_and_merge_as_numbers_do() -> None:
+    def of(*texts: str | None) -> Statistics:
+        statistics = Statistics((Date("when"),))
+        moments = [text and datetime.fromisoformat(text).replace(tzinfo=UTC) for text in texts]
+        statistics.add(np.zeros(len(texts), np.int8), {"when": pa.array(moments, pa.timestamp("us", "UTC"))})
+        return statistics
+
+    whole = of("2026-11-24T18:03:01.25", None, "2026-11-25")
+    whole.merge(Statistics.of((Date("when"),), json.loads(json.dumps(of("1969-12-31T23:59").state()))))
+    found = whole.summary()["columns"]["when"]
+    assert {name: value for name, value in found["train"].items() if name != "quantiles"} == {
+        "count": 3, "missing": 1, "first": "1969-12-31T23:59Z", "last": "2026-11-25",
+    }  # fmt: skip
+    assert found["train"]["quantiles"][0] == -60.0
+    assert found["test"] == {"count": 0, "missing": 0}

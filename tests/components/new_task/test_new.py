@@ -18,7 +18,7 @@ import tasks
 from components.check_task import definition
 from components.new_task import column_guesses
 from pipelines.__main__ import main
-from tasks import Category, Number, Task, Text
+from tasks import Category, Date, Number, Task, Text
 
 
 def penguins(count: int = 300) -> pd.DataFrame:
@@ -97,6 +97,47 @@ def test_what_is_written_keeps_the_promises_and_reads_as_formatted(
         assert done.returncode == 0, done.stdout
 
 
+def sales(count: int = 400) -> pd.DataFrame:
+    random = np.random.RandomState(2)
+    when = pd.Timestamp("2025-03-01") + pd.to_timedelta(random.randint(0, 400 * 24, count), "h")
+    joined = pd.Timestamp("2020-01-01") + pd.to_timedelta(random.randint(0, 60, count), "D")
+    frame = pd.DataFrame({"When sold": when, "joined": joined, "price": random.normal(20, 3, count).round(2)})
+    frame.loc[:9, "joined"] = pd.NaT
+    return frame
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_dates_become_features_of_the_calendar(project: Path, ending: str, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = sales()
+    if ending == "csv":
+        frame["joined"] = frame["joined"].astype("string").str[:10].fillna("")
+        frame.loc[20, "joined"] = "soon"
+    {"csv": frame.to_csv, "parquet": frame.to_parquet}[ending](f"sales.{ending}", index=False)
+    task = made(f"sales.{ending}", "price")
+    assert task.features == (
+        Date("when_sold", column="When sold"),
+        Date("joined", when_missing="keep"),
+    )
+    source = (project / "tasks" / "zz_new.py").read_text()
+    assert '"when_sold": ("month", "weekday", "hour"),' in source
+    assert '"joined": ("weekday",),' in source
+    assert 'splits=Splits(by="when_sold", eval="2 weeks", test="4 weeks")' in source
+    if ending == "csv":
+        assert "2020-01-01 to 2020-02-29; 10 of 400 rows lack it; 1 that are no dates will be set aside" in source
+    for promise in definition.PROMISES.values():
+        promise("zz_new")
+    rows = pd.concat([frame for part in task.sample() for frame in part.read()])
+    assert set(rows["joined"].dropna().dt.hour) == {0}
+    assert len(set(rows["when_sold"].dt.hour)) == 24
+    assert rows["joined"].isna().any()
+    assert rows["when_sold"].between(frame["When sold"].min(), frame["When sold"].max()).all()
+    path = str(project / "tasks" / "zz_new.py")
+    ruff = shutil.which("ruff", path=str(Path(sys.executable).parent))
+    for words in (["check"], ["format", "--check"]):
+        done = subprocess.run([str(ruff), *words, "--config", str(ROOT / "pyproject.toml"), path], check=False)
+        assert done.returncode == 0
+
+
 def test_the_sample_copies_no_row_and_no_rare_word(project: Path) -> None:
     task = made("penguins.csv", "Species")
     frame = pd.concat([frame for part in task.sample() for frame in part.read()])
@@ -143,6 +184,7 @@ WRONG = [
         "no column 'species' to learn. Did you mean 'Spe",
     ),
     (["zz_new", "--data", "penguins.csv", "--label", "tagged"], "The label 'tagged' has one value only: ['True']"),
+    (["zz_new", "--data", "days.csv", "--label", "day"], "The label 'day' is a date, which cannot be learned."),
     (["zz_new", "--data", "many.csv", "--label", "ring"], "has 301 different values, which are no classes"),
     (["zz-new", "--data", "penguins.csv", "--label", "Species"], "lower case letters, digits and underscores"),
     (["auto_mpg", "--data", "penguins.csv", "--label", "Species"], "There is a task 'auto_mpg' already"),
@@ -163,6 +205,7 @@ def test_what_cannot_be_is_told(
 ) -> None:
     Path("headless.csv").write_text("1,2\n3,4\n")
     Path("twice.csv").write_text("a,a\n3,4\n")
+    Path("days.csv").write_text("day,x\n2026-11-24,1\n2026-11-25,2\n")
     Path("alone.csv").write_text("a,b\n1,1\n2,1\n")
     Path("empty.csv").write_text("a,b\n")
     Path("rows.tfrecord").write_bytes(b"12345678")

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import tostring
 import numpy as np
 
 from components.rest_server.form_fields import field, spans
-from tasks import Category, Image, Number, Text
+from tasks import Category, Date, Image, Number, Text
 
 
 def html(feature, example=None, span=None) -> str:
@@ -61,6 +61,18 @@ def test_a_picture():
     assert "3 by 2 pixels" in made
 
 
+def test_a_date_is_a_field_of_the_browser_s_own():
+    limited = Date("when", minimum="2000-01-01", maximum="2100-01-01", when_missing="keep")
+    made = html(limited, b"2026-11-24T18:03:01.25+01:00", ("2026-01-05", "2026-05-24T23:00Z"))
+    assert '<input type="datetime-local" step="any" data-kind="date" value="2026-11-24T17:03:01"' in made
+    assert 'min="2000-01-01T00:00" max="2100-01-01T00:00"' in made
+    assert "UTC; trained on 2026-01-05 to 2026-05-24T23:00Z; may be empty" in made
+    assert 'value="2026-11-24T00:00"' in html(Date("when"), b"2026-11-24")
+    assert 'value=""' in html(Date("when"), b"")
+
+
 def test_spans_are_those_of_the_training_rows():
     statistics = {"columns": {"a": {"train": {"min": 1.0, "max": 2.0}}, "b": {"train": {"count": 0}}}}
-    assert spans((Number("a"), Number("b"), Number("c")), statistics) == {"a": (1.0, 2.0)}
+    statistics["columns"]["d"] = {"train": {"first": "2026-01-05", "last": "2026-05-24"}}
+    columns = (Number("a"), Number("b"), Number("c"), Date("d"))
+    assert spans(columns, statistics) == {"a": (1.0, 2.0), "d": ("2026-01-05", "2026-05-24")}

@@ -13,7 +13,7 @@ from components.examples.rejected import Rejected, grouped
 from components.examples.statistics import Statistics
 from components.storage import atomic_files
 from components.validate import step as validate
-from tasks import Bar, Category, Model, Number, Part, Splits, Task, Train
+from tasks import Bar, Category, Date, Model, Number, Part, Splits, Task, Train
 
 
 def task(**changes: Any) -> Task:
@@ -224,3 +224,36 @@ def test_that_few_rows_are_all_alike_is_told_with_their_number() -> None:
     few = check(statistics(rows=10, sinks=[1] * 10))
     said = "sinks: All 6 values in train are the same. Expected several values, and more rows to learn from than 6."
     assert ("error", f"{said} Received: 1.") in few
+
+
+def of_dates(first: int, last: int, missing: int = 0) -> dict[str, Any]:
+    """The statistics of days of January 2026."""
+    column, start = Date("when"), 1_767_225_600_000_000
+    days = [start + 86_400_000_000 * day for day in np.linspace(first, last, 300).astype(int).tolist()]
+    gathered = Statistics((column,))
+    values = pa.array([*days, *[None] * missing], pa.int64()).cast(pa.timestamp("us", "UTC"))
+    gathered.add(np.zeros(len(values), np.int8), {"when": values})
+    return gathered.summary()["columns"]["when"]
+
+
+def told_of(column: Date, now: dict[str, Any], before: dict[str, Any] | None = None) -> list[tuple[str, str]]:
+    of_column = [*validate._column(task(), column, now), *(validate._drift(column, before, now) if before else ())]
+    return [(anomaly.severity, str(anomaly)) for anomaly in of_column]
+
+
+def test_dates_before_their_minimum_and_after_their_maximum() -> None:
+    assert told_of(Date("when", minimum="2026-01-02", maximum="2026-01-31"), of_dates(1, 30)) == []
+    assert told_of(Date("when", minimum="2026-01-03", maximum="2026-01-30T12:00"), of_dates(1, 30)) == [
+        ("error", "when: A date in train is too early. Expected from 2026-01-03 on. Received: 2026-01-02."),
+        ("error", "when: A date in train is too late. Expected at most 2026-01-30T12:00. Received: 2026-01-31."),
+    ]
+
+
+def test_the_same_date_in_every_row_is_told_and_one_that_moves_on_is_no_drift() -> None:
+    [(severity, told)] = told_of(Date("when"), of_dates(5, 5))
+    assert severity == "warning"
+    assert told.endswith("Received: '2026-01-06'.")
+    assert told_of(Date("when"), of_dates(100, 200), before=of_dates(1, 30)) == []
+    [(severity, told)] = told_of(Date("when"), of_dates(1, 30, missing=300), before=of_dates(1, 30))
+    assert severity == "warning"
+    assert "difference of the shares of missing values" in told
