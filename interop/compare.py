@@ -22,7 +22,7 @@ import pandas as pd
 
 import tasks
 from components.rehearse.awkward_requests import kind
-from tasks import Feature, Image, Task
+from tasks import Date, Feature, Image, Task
 
 HERE = Path(__file__).parent
 SLUICE = (sys.executable, "-m", "pipelines")
@@ -114,6 +114,8 @@ def plain(feature: Feature, value: Any) -> Any:
     if isinstance(feature, Image):
         pixels = value if isinstance(value, bytes) else np.asarray(value, np.uint8).tobytes()
         return {"b64": base64.b64encode(pixels).decode()}
+    if isinstance(feature, Date):
+        return pd.Timestamp(value).isoformat()
     return value.item() if hasattr(value, "item") else value
 
 

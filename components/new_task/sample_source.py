@@ -34,8 +34,9 @@ def rows_function(found: Guesses, source: str) -> str:
         "    random = np.random.RandomState(0)",
     ]
     shares = [int(group.sum()) for group in groups]
-    lines.append(call("    kind = _synthetic.kinds", ["random", "count", tuple_of(_hundred(shares))], 0))
     columns = [_column(guess, groups, label) for guess in found.features]
+    if grouped or any(re.search(r'\bkind\b(?!")', column) for column in columns):
+        lines.append(call("    kind = _synthetic.kinds", ["random", "count", tuple_of(_hundred(shares))], 0))
     if grouped:
         columns.append(
             f'            "{label.feature.name}": np.array({values_name(label.feature)}, dtype=object)[kind],'

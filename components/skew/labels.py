@@ -18,7 +18,7 @@ from components.serving.output_names import main_output
 from components.serving.pushed_model import filled
 from components.skew.gather import typed
 from components.skew.read_log import Row
-from tasks import Category, Feature, InputError, Task, Text
+from tasks import Category, Date, Feature, InputError, Task, Text
 
 
 @dataclass
@@ -70,11 +70,13 @@ def _answer(task: Task, row: Row) -> Any:
 
 
 def _raw_frame(task: Task, instances: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """As a metric of the task's own is given test rows: NaN, -1 or "" where missing, text as text."""
+    """As a metric of the task's own is given test rows: NaN, NaT, -1 or "" where missing, text as text."""
     columns = typed(task, instances)
 
     def plain(feature: Feature) -> Any:
         values = columns[feature.name]
+        if isinstance(feature, Date):
+            return values.to_pandas()
         text = isinstance(feature, Text) or (isinstance(feature, Category) and not feature.integer)
         return values.fill_null("").to_pylist() if text else filled(feature, values)
 

@@ -88,10 +88,14 @@ def test_what_is_written_keeps_the_promises_and_reads_as_formatted(
     assert task.gate[0].metric == metric
     for promise in definition.PROMISES.values():
         promise("zz_new")
+    assert_formatted(project)
+
+
+def assert_formatted(project: Path) -> None:
     path = str(project / "tasks" / "zz_new.py")
     ruff = shutil.which("ruff", path=str(Path(sys.executable).parent))
     assert ruff
-    for words in (["check"], ["format", "--check"]):
+    for words in (["check"], ["format", "--diff"]):
         config = ["--config", str(ROOT / "pyproject.toml")]
         done = subprocess.run([ruff, *words, *config, path], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
@@ -131,11 +135,7 @@ def test_dates_become_features_of_the_calendar(project: Path, ending: str, capsy
     assert len(set(rows["when_sold"].dt.hour)) == 24
     assert rows["joined"].isna().any()
     assert rows["when_sold"].between(frame["When sold"].min(), frame["When sold"].max()).all()
-    path = str(project / "tasks" / "zz_new.py")
-    ruff = shutil.which("ruff", path=str(Path(sys.executable).parent))
-    for words in (["check"], ["format", "--check"]):
-        done = subprocess.run([str(ruff), *words, "--config", str(ROOT / "pyproject.toml"), path], check=False)
-        assert done.returncode == 0
+    assert_formatted(project)
 
 
 def test_the_sample_copies_no_row_and_no_rare_word(project: Path) -> None:
