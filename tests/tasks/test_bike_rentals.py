@@ -21,9 +21,9 @@ from components.predict.predict import answered
 from components.predict.write_answers import table
 from components.reading.data_frames import read_frames
 from components.rest_server import classify_regress, tensor_json
-from components.rest_server.request_log import raw_rows
 from components.serving.export import export
 from components.serving.pushed_model import RawModel
+from components.serving.raw_features import raw_rows
 from components.train import shuffled_batches
 from tasks import Date, InputError, Task, Train
 
@@ -72,12 +72,12 @@ def test_examples_and_json_mean_the_same(served: Served) -> None:
     example = classify_regress.asked({"examples": [given]}, served.task, "regress")
     answer = served.signatures["serving_default"](examples=tf.constant(example.inputs["examples"].tolist()))
     np.testing.assert_allclose(answer["prediction"], expected, rtol=1e-6)
-    assert raw_rows(served.task, example) == [given]
+    assert raw_rows(served.task, example.signature, example.inputs) == [given]
     kinds = {"features": {"when": "string", "temperature": "float32", "holiday": "string"}}
     coded = {**given, "when": {"b64": "MjAyNi0xMS0yNFQxODowMA=="}}
     rows = tensor_json.asked({"signature_name": "features", "instances": [given, coded]}, kinds)
     assert rows.inputs["when"].tolist() == [b"2026-11-24T18:00"] * 2
-    assert raw_rows(served.task, rows) == [given, given]
+    assert raw_rows(served.task, rows.signature, rows.inputs) == [given, given]
 
 
 @pytest.mark.slow
