@@ -129,6 +129,13 @@ def score(kind: Kind, label: Any, prediction: Any) -> Scores:
         return {name: _finite(metric(label, prediction)) for name, metric in METRICS[kind].items()}
 
 
+def value(kind: Kind, name: str, label: Array, prediction: Array) -> float | None:
+    """One metric of the kind."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        return _finite(METRICS[kind][name](label, prediction))
+
+
 def table(kind: Kind, frame: pd.DataFrame) -> Scores:
     """The metrics of the predictions and, as metric_output, of further outputs of the same shape."""
     found = score(kind, frame["label"], frame["prediction"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,11 @@ class ServedModel:
 
     def __call__(self, requests: list[bytes]) -> dict[str, np.ndarray]:
         answer = self._examples(examples=tf.constant(requests, tf.string))
+        return {name: values.numpy() for name, values in answer.items()}
+
+    def by_features(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The same by a column for each raw feature."""
+        answer = self._loaded.signatures["features"](**{name: tf.constant(values) for name, values in columns.items()})
         return {name: values.numpy() for name, values in answer.items()}
 
 
@@ -130,14 +135,16 @@ def raw_frame(task: Task, examples: str) -> pd.DataFrame:
 
     Strings are text, pictures stay bytes.
     """
+    batches = parsed(task, examples, "test", BATCH).as_numpy_iterator()
+    return pd.concat([readable(task, columns) for columns, _, _ in batches], ignore_index=True)
+
+
+def readable(task: Task, columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Raw features as a frame, with text in place of its bytes."""
     texts = [
         feature.name
         for feature in task.features
         if tensor_spec(feature)[0] == tf.string and not isinstance(feature, Image)
     ]
-    batches = parsed(task, examples, "test", BATCH).as_numpy_iterator()
-    frames = [frame(task.features, columns) for columns, _, _ in batches]
-    whole = pd.concat(frames, ignore_index=True)
-    for name in texts:
-        whole[name] = [value.decode(errors="replace") for value in whole[name]]
-    return whole
+    raw = frame(task.features, columns)
+    return raw.assign(**{name: [value.decode(errors="replace") for value in raw[name]] for name in texts})

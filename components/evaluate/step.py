@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +15,11 @@ import tasks
 from components.evaluate import blessing as verdict_
 from components.evaluate import honesty_checks, kubeflow_metrics
 from components.evaluate import predictions as predictions_
+from components.evaluate.explain import explain, past_gates
 from components.evaluate.metrics import matrix
 from components.evaluate.new_to_both import Comparable, comparable
 from components.evaluate.report import report as report_
+from components.evaluate.report.sample_rows_page import texts_shown
 from components.examples import parse
 from components.examples.parse import served_rows
 from components.progress import say
@@ -56,9 +58,11 @@ def run(
     report: str,
 ) -> Evaluated:
     definition = tasks.get(task)
-    version = find_champion(destination, task, champion)
+    pushed = versions.versions(destination, task) if champion else []
+    version = find_champion(pushed, champion)
     rival = load_champion(version) if version else None
-    asked = ask(definition, rival, examples, model, predictions)
+    served = predictions_.ServedModel(Path(model) / "serving")
+    asked = ask(definition, served, rival, examples, model, predictions)
 
     say("judging")
     frame, sha256 = pd.read_parquet(predictions), tree_hash(Path(model) / "serving")
@@ -68,41 +72,41 @@ def run(
         judged.rows,
         honest=what_training_saw(definition, examples),
         raw=raw_rows(definition, examples),
-        task=task,
-        model_name=model_name,
-        model_sha256=sha256,
-        champion=champion,
+        task=task, model_name=model_name, model_sha256=sha256, champion=champion,
         same_data=version is not None and is_experiment(version, read_json(statistics), frame),
         against=judged.against,
         **{**asked, **judged.facts, "rows": len(judged.rows)},
-    )
+    )  # fmt: skip
     metrics.update({name: value for name, value in document["metrics"].items() if value is not None})
     classification.update(kubeflow_metrics.describe(definition, frame))
     write_verdict(document, blessing, verdict)
 
     say("writing the report")
     samples = predictions_.raw_rows(definition, examples, set(report_.worth_showing(definition, frame)))
+    explained = explain(definition, served, examples, frame, texts_shown(definition, frame, samples))
     report_.write(
         report,
-        task=definition,
-        model_name=model_name,
-        data=data,
-        blessing=document,
-        predictions=frame,
+        task=definition, model_name=model_name, data=data, blessing=document, predictions=frame,
         samples=samples,
         read=read_back(definition, transform_graph, samples),
+        explained=explained,
+        past=past_gates(pushed, champion),
         force=force,
         **papers(statistics, anomalies, model),
-    )
+    )  # fmt: skip
     stop_if_dishonest(document)
     return Evaluated(document["blessed"], document["reasons"])
 
 
 def ask(
-    task: Task, rival: predictions_.ServedModel | None, examples: str, model: str, predictions: str
+    task: Task,
+    served: predictions_.ServedModel,
+    rival: predictions_.ServedModel | None,
+    examples: str,
+    model: str,
+    predictions: str,
 ) -> dict[str, Any]:
     """Put the raw test rows to both models; tells how many there were, and that what is served is what was trained."""
-    served = predictions_.ServedModel(Path(model) / "serving")
     say("comparing the served path with the trained path")
     equality = prove_equal(task, served, examples, model)
     Path(predictions).parent.mkdir(parents=True, exist_ok=True)
@@ -165,14 +169,14 @@ def read_back(task: Task, transform_graph: str, samples: Mapping[int, Mapping[st
     return dict(zip(samples, task.seen(outputs, vocabulary), strict=True))
 
 
-def find_champion(destination: str, task: str, champion: str) -> versions.Version | None:
+def find_champion(pushed: Sequence[versions.Version], champion: str) -> versions.Version | None:
     """The serving version that the run is to be judged against."""
     if not champion:
         return None
     number = int(champion.partition(":")[0])
-    version = next((v for v in versions.versions(destination, task) if v.number == number), None)
+    version = next((version for version in pushed if version.number == number), None)
     if version is None:
-        raise ValueError(f"The champion, version {number} of {task}, is no longer in {destination!r}. Run again.")
+        raise ValueError(f"The champion, version {number}, is no longer at the destination. Run again.")
     return version
 
 

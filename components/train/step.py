@@ -33,6 +33,7 @@ from components.train import (
 )
 from components.train.callbacks import LossRatio, Progress
 from components.train.checkpoint import HISTORY, Resume
+from components.train.layers import layers
 from components.train.optimizer import compile_model
 from tasks import InputError, Task, Train
 
@@ -93,6 +94,7 @@ def run(
             "xla": bool(built.jit_compile),
             "warm_start": warm,
             "weights": built.count_params(),
+            "layers": layers(built),
             "about": getattr(built, "about", ""),
             "settings": {**plain(train), **{f"model.{name}": value for name, value in hyperparameters.items()}},
         }

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from components.evaluate.report import confusion_matrix
+from components.evaluate.report.calibration import calibration
 from components.evaluate.report.html import Markup, figure, section, tag
 from components.evaluate.report.plots import Curve, histogram, lines
 from tasks import Category, Task
@@ -24,7 +25,7 @@ def page(task: Task, predictions: pd.DataFrame) -> Markup:
     known = predictions[np.isfinite(predictions["prediction"].to_numpy(float))]
     label, probability = known["label"].to_numpy(np.int64), known["prediction"].to_numpy(float)
     matrix = confusion_matrix.counts(label, (probability > 0.5).astype(np.int64), 2)
-    figures = [*_roc(known, names), _scores(label, probability, names)]
+    figures = [*_curves(known, names), _scores(label, probability, names), *calibration(label, probability, names)]
     return section(
         "Evaluation",
         tag("div", *figures, class_="figures"),
@@ -33,17 +34,22 @@ def page(task: Task, predictions: pd.DataFrame) -> Markup:
     )
 
 
-def _roc(known: pd.DataFrame, names: Sequence[str]) -> list[Markup]:
+def _curves(known: pd.DataFrame, names: Sequence[str]) -> list[Markup]:
     """Nothing where the test rows are all of one class."""
     if known["label"].nunique() < 2:
         return []
     columns = {"this model": "prediction"}
     if "champion" in known and np.isfinite(known["champion"].to_numpy(float)).all():
         columns["champion"] = "champion"
-    curves = [_curve(name, known["label"], known[column]) for name, column in columns.items()]
-    areas = ", ".join(
-        f"{roc_auc_score(known['label'], known[column]):.4f} ({name})" for name, column in columns.items()
-    )
+    return [_roc(known, columns, names), _precision_recall(known, columns, names)]
+
+
+def _roc(known: pd.DataFrame, columns: Mapping[str, str], names: Sequence[str]) -> Markup:
+    curves = []
+    for name, column in columns.items():
+        false, true, _ = roc_curve(known["label"], known[column])
+        curves.append(_curve(name, false, true))
+    areas = _areas(known, columns, roc_auc_score)
     picture = lines(
         curves,
         x_label=f"false positive rate ({names[0]} taken for {names[1]})",
@@ -53,13 +59,35 @@ def _roc(known: pd.DataFrame, names: Sequence[str]) -> list[Markup]:
         y_range=(0.0, 1.0),
         diagonal=True,
     )
-    return [figure(picture, f"ROC curve. The area under it is {areas}; the dashed diagonal is chance.")]
+    return figure(picture, f"ROC curve. The area under it is {areas}; the dashed diagonal is chance.")
 
 
-def _curve(name: str, label: Any, score: Any) -> Curve:
-    false, true, _ = roc_curve(label, score)
-    corners = np.unique(np.linspace(0, len(false) - 1, min(len(false), CORNERS)).astype(int))
-    return Curve(name, false[corners], true[corners], dashed=name == "champion")
+def _precision_recall(known: pd.DataFrame, columns: Mapping[str, str], names: Sequence[str]) -> Markup:
+    curves = []
+    for name, column in columns.items():
+        precision, recall, _ = precision_recall_curve(known["label"], known[column])
+        curves.append(_curve(name, recall, precision))
+    share, areas = float((known["label"] == 1).mean()), _areas(known, columns, average_precision_score)
+    picture = lines(
+        curves,
+        x_label=f"recall (share of all {names[1]} that is found)",
+        y_label="precision",
+        alt=f"Precision by recall; average precision: {areas}",
+        x_range=(0.0, 1.0),
+        y_range=(0.0, 1.0),
+        level=share,
+    )
+    said = f"the dashed line is chance, the {share:.1%} of the rows that are {names[1]}"
+    return figure(picture, f"Precision by recall. Average precision is {areas}; {said}.")
+
+
+def _areas(known: pd.DataFrame, columns: Mapping[str, str], area: Callable[..., float]) -> str:
+    return ", ".join(f"{area(known['label'], known[column]):.4f} ({name})" for name, column in columns.items())
+
+
+def _curve(name: str, x: NDArray[Any], y: NDArray[Any]) -> Curve:
+    corners = np.unique(np.linspace(0, len(x) - 1, min(len(x), CORNERS)).astype(int))
+    return Curve(name, x[corners], y[corners], dashed=name == "champion")
 
 
 def _scores(label: NDArray[Any], probability: NDArray[Any], names: Sequence[str]) -> Markup:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from components.evaluate.metrics import matrix
 from components.evaluate.report import confusion_matrix
+from components.evaluate.report.calibration import calibration
 from components.evaluate.report.html import Markup, section, table, tag
 from tasks import Category, Task
 
@@ -15,7 +16,8 @@ def page(task: Task, predictions: pd.DataFrame) -> Markup:
     assert isinstance(task.label, Category)
     names = task.label.labels
     label = predictions["label"].to_numpy(np.int64)
-    counted = confusion_matrix.counts(label, matrix(predictions["prediction"]).argmax(axis=1), len(names))
+    probabilities = matrix(predictions["prediction"])
+    counted = confusion_matrix.counts(label, probabilities.argmax(axis=1), len(names))
     right, true, chosen = np.diag(counted), counted.sum(axis=1), counted.sum(axis=0)
     rows = [
         [name, int(true[i]), _share(right[i], true[i]), _share(right[i], chosen[i]), _mistake(counted[i], i, names)]
@@ -27,6 +29,7 @@ def page(task: Task, predictions: pd.DataFrame) -> Markup:
         confusion_matrix.table(counted, names),
         tag("h3", "By class"),
         table(["Class", "Rows", "Recall", "Precision", "Most often mistaken for"], rows),
+        tag("div", *calibration(label, probabilities, names), class_="figures"),
     )
 
 

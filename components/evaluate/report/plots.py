@@ -79,8 +79,8 @@ class Axes:
 
 def lines(curves: Sequence[Curve], *, x_label: str, y_label: str, alt: str, mark: float | None = None,
           x_range: tuple[float, float] | None = None, y_range: tuple[float, float] | None = None,
-          diagonal: bool = False, whole_x: bool = False) -> Markup:  # fmt: skip
-    """Curves with a legend; `mark` is an upright line, `diagonal` the line of chance."""
+          diagonal: bool = False, level: float | None = None, whole_x: bool = False) -> Markup:  # fmt: skip
+    """Curves with a legend; `mark` is an upright line, `diagonal` or `level` the line of chance."""
     axes = Axes(
         x_label,
         y_label,
@@ -94,7 +94,9 @@ def lines(curves: Sequence[Curve], *, x_label: str, y_label: str, alt: str, mark
         bounds = {"y1": TOP, "y2": HEIGHT - BOTTOM}
         drawn.insert(0, tag("line", class_="mark", x1=axes.x(mark), x2=axes.x(mark), **bounds))
     if diagonal:
-        drawn.insert(0, _diagonal(axes))
+        drawn.insert(0, diagonal_line(axes))
+    if level is not None:
+        drawn.insert(0, level_line(axes, level))
     return axes.draw(*drawn, legend=[(curve.name, curve.dashed) for curve in curves])
 
 
@@ -105,7 +107,7 @@ def scatter(x: Any, y: Any, *, x_label: str, y_label: str, alt: str) -> Markup:
     chosen = np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(int)
     size = 2.6 if len(chosen) < 500 else 1.9
     points = [tag("circle", cx=round(axes.x(x[i]), 1), cy=round(axes.y(y[i]), 1), r=size) for i in chosen]
-    return axes.draw(_diagonal(axes), tag("g", *points, class_="points f0"))
+    return axes.draw(diagonal_line(axes), tag("g", *points, class_="points f0"))
 
 
 def histogram(groups: Mapping[str, Any], *, x_label: str, y_label: str, alt: str, bins: int = 30,
@@ -180,9 +182,13 @@ def _curve(axes: Axes, curve: Curve, colour: int) -> Markup:
     return tag("path", class_=classes, d="".join(path))
 
 
-def _diagonal(axes: Axes) -> Markup:
+def diagonal_line(axes: Axes) -> Markup:
     low, high = axes.x_range
     return tag("line", class_="diagonal", x1=axes.x(low), y1=axes.y(low), x2=axes.x(high), y2=axes.y(high))
+
+
+def level_line(axes: Axes, level: float) -> Markup:
+    return tag("line", class_="diagonal", x1=LEFT, x2=WIDTH - RIGHT, y1=axes.y(level), y2=axes.y(level))
 
 
 def _steps(axes: Axes, edges: NDArray[Any], counts: NDArray[Any]) -> str:

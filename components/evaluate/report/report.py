@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from components.evaluate.explained import Explained
 from components.evaluate.report import (
     binary_page,
     classes_page,
     data_page,
+    features_page,
     origin_page,
     regression_page,
     training_page,
@@ -42,17 +44,20 @@ def write(
     predictions: pd.DataFrame,
     samples: Mapping[int, Mapping[str, Any]],
     read: Mapping[int, str],
+    explained: Explained,
+    past: Sequence[Mapping[str, Any]],
     force: str,
 ) -> None:
     """Write the page.
 
     `samples` are the raw features of test rows by position in `predictions`, of which `worth_showing` names good ones;
-    `read` is what the model made of a sample's text, by position.
+    `read` is what the model made of a sample's text, by position; `past` are the bars of earlier versions.
     """
     sections = [
-        verdict_page.gate(blessing),
+        verdict_page.gate(blessing, past),
         EVALUATION[task.kind](task, predictions),
-        samples_page.page(task, predictions, samples, read),
+        features_page.page(task, predictions, explained),
+        samples_page.page(task, predictions, samples, read, explained.words),
         training_page.page(history, training),
         data_page.page(task, statistics, anomalies),
         card_page.page(task, blessing, statistics),

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from components.evaluate.left_out_words import Moved
 from components.evaluate.metrics import matrix
+from components.evaluate.report import moved_words
 from components.evaluate.report.html import Markup, folded, join, number, section, table, tag
 from components.examples import pictures
 from components.reading.convert_pictures import PNG
@@ -40,6 +42,7 @@ def page(
     predictions: pd.DataFrame,
     samples: Mapping[int, Mapping[str, Any]],
     read: Mapping[int, str],
+    words: Mapping[int, Moved],
 ) -> Markup:
     """Images as a grid, texts as the best and the worst, other rows as a table of the worst."""
     answers = {at: answer(task, predictions.iloc[at]) for at in samples if at < len(predictions)}
@@ -47,7 +50,6 @@ def page(
         return Markup()
     image = next((feature for feature in task.features if isinstance(feature, Image)), None)
     text = next((feature for feature in task.features if isinstance(feature, Text)), None)
-    worst = sorted(answers, key=lambda at: -answers[at].loss)
     if image:
         shown = _some_of_both(answers)
         cards = [
@@ -61,10 +63,30 @@ def page(
         ]
         return section("Examples", _key(task), tag("div", *cards, class_="cards"))
     if text:
-        groups = {"Worst": worst[:TEXTS], "Best": [at for at in worst[::-1] if at not in worst[:TEXTS]][:TEXTS]}
-        parts = [_texts(task, title, ats, answers, samples, text, read) for title, ats in groups.items() if ats]
-        return section("Examples", _key(task), *parts)
-    return section("Examples", _table(task, worst[:ROWS], answers, samples, predictions))
+        parts = [
+            _texts(task, title, ats, answers, samples, text, read, words)
+            for title, ats in _worst_and_best(answers).items()
+            if ats
+        ]
+        return section("Examples", _key(task), *moved_words.key(task, words), *parts)
+    worst = sorted(answers, key=lambda at: -answers[at].loss)[:ROWS]
+    return section("Examples", _table(task, worst, answers, samples, predictions))
+
+
+def texts_shown(
+    task: Task, predictions: pd.DataFrame, samples: Mapping[int, Mapping[str, Any]]
+) -> dict[int, Mapping[str, Any]]:
+    """The samples that the page shows as texts; none where a task has pictures, or no text."""
+    kinds = {type(feature) for feature in task.features}
+    if Text not in kinds or Image in kinds:
+        return {}
+    answers = {at: answer(task, predictions.iloc[at]) for at in samples}
+    return {at: samples[at] for group in _worst_and_best(answers).values() for at in group}
+
+
+def _worst_and_best(answers: Mapping[int, Answer]) -> dict[str, list[int]]:
+    order = sorted(answers, key=lambda at: -answers[at].loss)
+    return {"Worst": order[:TEXTS], "Best": [at for at in order[::-1] if at not in order[:TEXTS]][:TEXTS]}
 
 
 def answer(task: Task, row: pd.Series) -> Answer:
@@ -153,6 +175,7 @@ def _texts(
     samples: Mapping[int, Mapping[str, Any]],
     feature: Text,
     read: Mapping[int, str],
+    words: Mapping[int, Moved],
 ) -> Markup:
     cards = [
         _card(
@@ -160,6 +183,7 @@ def _texts(
             answers[at],
             after=[
                 _text(_decoded(samples[at].get(feature.name))),
+                moved_words.listed(words.get(at, [])),
                 _seen(read.get(at)),
                 _others(task, samples[at], feature),
             ],

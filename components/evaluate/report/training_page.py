@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.evaluate.report.html import Markup, facts, figure, number, section, tag
+from components.evaluate.report.html import Markup, facts, figure, number, section, table, tag
 from components.evaluate.report.plots import Curve, lines
 
 WORDS = {"mae": "mean absolute error", "mse": "mean squared error", "auc": "area under the ROC curve"}
@@ -30,8 +30,26 @@ def page(history: Mapping[str, Sequence[float | None]], training: Mapping[str, A
         facts({name: value for name, value in told.items() if value is not None}),
         *([tag("p", training["about"])] if training.get("about") else []),
         tag("div", *plots, class_="figures"),
+        *_model(training),
         *([tag("h3", "Settings"), facts(settings)] if settings else []),
     )
+
+
+def _model(training: Mapping[str, Any]) -> list[Markup]:
+    layers = training.get("layers") or []
+    if not layers:
+        return []
+    rows = ([layer[key] for key in ("name", "kind", "shape", "weights")] for layer in layers)
+    held = sum(layer["weights"] - layer["fitted"] for layer in layers)
+    kept = f" {number(held)} of them are not fitted." if held else ""
+    said = (
+        f"{number(training.get('weights'))} weights.{kept} A question mark stands for the rows of a batch, or any size."
+    )
+    return [
+        tag("h3", "Model"),
+        table(["Layer", "Kind", "Output", "Weights"], rows),
+        tag("p", said, class_="soft"),
+    ]
 
 
 def _plot(name: str, history: Mapping[str, Sequence[float | None]], best: int | None) -> Markup:

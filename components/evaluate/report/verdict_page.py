@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.evaluate.report.html import ABSENT, Markup, number, section, table, tag
+from components.evaluate.report.html import ABSENT, Markup, figure, number, section, table, tag
+from components.evaluate.report.interval_plots import Point, points
 from components.serving import report_outcome
 
 SAID = (
@@ -43,8 +44,8 @@ def synthetic(statistics: Mapping[str, Any], data: str) -> Markup:
     )
 
 
-def gate(blessing: Mapping[str, Any]) -> Markup:
-    """Every bar, and below it every other metric."""
+def gate(blessing: Mapping[str, Any], past: Sequence[Mapping[str, Any]] = ()) -> Markup:
+    """Every bar, how earlier versions cleared it, and below it every other metric."""
     champion = blessing.get("champion")
     against = (
         f"version {champion.partition(':')[0]}, on the same rows" if champion else "none, as nothing is served yet"
@@ -59,7 +60,9 @@ def gate(blessing: Mapping[str, Any]) -> Markup:
     beside = tag("div", every, *_slices(blessing), class_="beside")
     # Not a column of the table: on a narrow screen that would be out of sight.
     reasons = tag("ul", *(tag("li", bar["reason"]) for bar in blessing["bars"]))
-    return section("Gate", bars, reasons, tag("p", said, class_="soft"), *_honesty(blessing), beside)
+    return section(
+        "Gate", bars, reasons, tag("p", said, class_="soft"), *_honesty(blessing), *_past(blessing, past), beside
+    )
 
 
 def asked(bar: Mapping[str, Any]) -> str:
@@ -82,6 +85,37 @@ def _bar(bar: Mapping[str, Any]) -> list[Any]:
         number(bar["tolerance"]),
         tag("span", MARKS[bar["passed"]], class_=KINDS[bar["passed"]]),
     ]
+
+
+def _past(blessing: Mapping[str, Any], past: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    """Each bar's value over the versions, and this model's beside them."""
+    figures = [_history(bar, past) for bar in blessing["bars"] if not bar["where"]]
+    if not any(figures):
+        return []
+    said = "Each was judged on the test rows of its day. Upright lines are intervals, the dashed one is the bar."
+    return [tag("h3", "Over the versions"), tag("p", said, class_="soft"), tag("div", *figures, class_="figures")]
+
+
+def _history(bar: Mapping[str, Any], past: Sequence[Mapping[str, Any]]) -> Markup:
+    marks = [_point(each["version"], each["bars"].get(bar["metric"], {})) for each in past]
+    known = [mark for mark in marks if mark is not None]
+    this = _point(past[-1]["version"] + 1, bar) if past else None
+    if not known or this is None:
+        return Markup()
+    name = bar["metric"]
+    told = f"{name} of {len(known)} version{'s' if len(known) > 1 else ''} and of this model"
+    picture = points(
+        [*known, this], x_label="version; the last point is this model", y_label=name, alt=told, level=bar["bar"],
+        whole_x=True,
+    )  # fmt: skip
+    return figure(picture, f"{told}: {number(known[-1].y)} of version {known[-1].x}, {number(this.y)} now.")
+
+
+def _point(version: int, bar: Mapping[str, Any]) -> Point | None:
+    """Nothing where a version's own words, which anybody could have written, hold no number."""
+    value, interval = bar.get("value"), bar.get("interval")
+    ends = interval if isinstance(interval, list) and len(interval) == 2 else [None, None]
+    return Point(version, value, *ends) if isinstance(value, int | float) else None
 
 
 def _honesty(blessing: Mapping[str, Any]) -> list[Markup]:

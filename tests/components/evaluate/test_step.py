@@ -14,6 +14,7 @@ import tensorflow as tf
 import tasks
 from components.evaluate import blessing, honesty_checks, metrics, predictions
 from components.evaluate import step as evaluate
+from components.evaluate.explain import as_asked, explain, past_gates
 from components.examples import parse
 from components.rehearse import step as rehearse
 from components.serving import trained_answers, versions
@@ -21,7 +22,7 @@ from components.serving.export import export
 from components.serving.preprocessing import Preprocessing
 from components.storage import atomic_files
 from components.transform import step as transform
-from tasks import METRICS, Bar, Category, Model, Number, Train
+from tasks import METRICS, Bar, Category, Date, Metric, Model, Number, Train
 
 
 @pytest.fixture
@@ -202,11 +203,12 @@ def test_the_leak_of_the_tutorial_stops_the_run_and_leaves_the_report(leaky):
 def test_a_champion_that_cannot_be_read_stops_the_run(trained, tmp_path):
     version = versions.add(tmp_path / "served", "plane", trained / "serving", {"provenance.json": {}})
     (version.path / "saved_model.pb").write_bytes(b"broken")
+    pushed = versions.versions(tmp_path / "served", "plane")
     with pytest.raises(ValueError, match="cannot be loaded"):
-        evaluate.load_champion(evaluate.find_champion(str(tmp_path / "served"), "plane", "1:00"))
-    with pytest.raises(ValueError, match="no longer in"):
-        evaluate.find_champion(str(tmp_path / "served"), "plane", "2:00")
-    assert evaluate.find_champion(str(tmp_path / "served"), "plane", "") is None
+        evaluate.load_champion(evaluate.find_champion(pushed, "1:00"))
+    with pytest.raises(ValueError, match="no longer at the destination"):
+        evaluate.find_champion(pushed, "2:00")
+    assert evaluate.find_champion(pushed, "") is None
 
 
 def test_another_model_of_the_same_rows_is_one_to_improve_upon(trained, tmp_path):
@@ -313,3 +315,46 @@ def test_missing_values_parse_to_what_the_preprocessing_expects(plane):
     parsed = tf.io.parse_example([b""], parse.parsing_spec(plane.features))
     assert math.isnan(parsed["a"][0])
     assert parsed["side"][0] == b""
+
+
+def explained(task, trained):
+    served, examples = predictions.ServedModel(trained / "serving"), str(trained / "examples")
+    predictions.write(task, served, None, examples, str(trained / "p.parquet"))
+    return explain(task, served, examples, pd.read_parquet(trained / "p.parquet"), {})
+
+
+def test_features_are_explained_by_asking_the_served_model_and_always_alike(plane, trained):
+    found = explained(plane, trained)
+    spreads = {one.feature: one.spread > 0 for one in found.importances}
+    assert spreads == {"a": True, "b": True, "side": False}
+    assert ("side", 0.0, 0.0) in found.importances  # which the preprocessing leaves out
+    assert found.rows.tolist() == list(range(9))
+    assert set(found.columns) == {"a", "b", "side"}
+    assert explained(plane, trained).importances == found.importances
+
+    def of_the_left(labels, predicted, rows):
+        left = (rows["side"] == "left").to_numpy()
+        return np.abs(labels - predicted)[left].mean()
+
+    own = dataclasses.replace(
+        plane, metrics={"left": Metric(of_the_left, higher_is_better=False)}, gate=(Bar("left", 100.0),)
+    )
+    assert {one.feature for one in explained(own, trained).importances} == {"a", "b", "side"}
+
+
+def test_the_served_model_is_asked_for_dates_as_text(plane):
+    task = dataclasses.replace(plane, features=(*plane.features, Date("when", when_missing="keep")))
+    asked = as_asked(task, {"a": np.array([1.0, 2.0]), "when": np.array([86_400.5, np.nan])})
+    assert asked["when"].tolist() == [b"1970-01-02T00:00:00.5Z", b""]
+    assert asked["a"].tolist() == [1.0, 2.0]
+
+
+def test_the_gates_of_versions_up_to_the_champion():
+    def version(number, **about):
+        return versions.Version(number, "", about)
+
+    whole, sliced = {"metric": "mae", "where": "", "value": 1.5}, {"metric": "mae", "where": "side: left", "value": 9.0}
+    served = [version(1), version(2, gate=[whole, sliced]), version(3, gate=["odd"]), version(4, gate=[whole])]
+    assert past_gates(served, "3:ab") == [{"version": 2, "bars": {"mae": whole}}]
+    assert past_gates(served, "") == []
+    assert len(past_gates([version(n, gate=[whole]) for n in range(1, 100)], "99:ab")) == 30

@@ -14,7 +14,9 @@ import pytest
 from repository import ROOT
 
 from components.evaluate import gate, metrics
+from components.evaluate.explained import Explained
 from components.evaluate.gate import Finding, Measured
+from components.evaluate.importance import Importance
 from components.evaluate.report import html, report
 from components.evaluate.report.sample_rows_page import PNG, png
 from tasks import METRICS, Bar, Category, Feature, Image, Kind, Model, Number, Task, Text, Train
@@ -151,7 +153,7 @@ def write(path: Path, task: Task, predictions: pd.DataFrame, **changes: Any) -> 
             "settings": {"batch_size": 32},
         },
     }
-    given |= {"samples": {}, "read": {}, "force": ""} | changes
+    given |= {"samples": {}, "read": {}, "explained": Explained(), "past": (), "force": ""} | changes
     if isinstance(given["samples"], list):
         given["samples"] = dict(enumerate(given["samples"]))
     report.write(path, task=task, model_name="mlp", predictions=predictions, **given)
@@ -165,7 +167,7 @@ def texts(count: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("task", "predictions", "sections", "figures"),
-    [(CARS, cars(), 6, 4), (REVIEWS, reviews(), 6, 4), (CLOTHES, clothes(), 6, 2)],
+    [(CARS, cars(), 6, 4), (REVIEWS, reviews(), 6, 6), (CLOTHES, clothes(), 6, 3)],
 )
 def test_a_page_is_whole_and_needs_nothing_else(
     tmp_path: Path, task: Task, predictions: pd.DataFrame, sections: int, figures: int
@@ -209,14 +211,19 @@ def test_hostile_data_stay_text(tmp_path: Path) -> None:
         data=HOSTILE,
         anomalies=[dict.fromkeys(("severity", "column", "what", "expected", "received"), HOSTILE)],
         history={HOSTILE: [1.0], f"val_{HOSTILE}": [1.0]},
-        training={"devices": [HOSTILE], "settings": {HOSTILE: HOSTILE}},
+        training={
+            "devices": [HOSTILE],
+            "settings": {HOSTILE: HOSTILE},
+            "layers": [{"name": HOSTILE, "kind": HOSTILE, "shape": HOSTILE, "weights": 1, "fitted": 0}],
+        },
+        explained=Explained(words={0: [(HOSTILE, 0.5)]}, importances=[Importance(HOSTILE, 1.0, 0.5)]),
         samples=[{"text": HOSTILE.encode(errors="replace")}] * 9,
         read=dict.fromkeys(range(9), HOSTILE),
     )
     assert not page.named("script")
     assert not page.named("img")
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
-    assert page.text.count("alert('x')") > 15
+    assert page.text.count("alert('x')") > 20
     assert source.count("</style>") == 1
 
 
