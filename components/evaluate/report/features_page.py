@@ -17,7 +17,8 @@ from components.evaluate.report.plots import spread
 from tasks import Category, Feature, Number, Task
 
 Array = NDArray[Any]
-DRAWN, LISTED = 6, 20
+# Features that are drawn, folded away behind them, and listed by importance; a page of hundreds helps nobody.
+DRAWN, FOLDED, LISTED = 6, 18, 20
 
 
 def page(task: Task, predictions: pd.DataFrame, explained: Explained) -> Markup:
@@ -71,7 +72,7 @@ def _errors(task: Task, predictions: pd.DataFrame, explained: Explained) -> list
         return []
     every = [group for several in found.values() for group in several]
     within = spread([0.0, *(group.low for group in every), *(group.high for group in every)])
-    known = [feature for feature in known if found[feature.name]]
+    known = [feature for feature in known if found[feature.name]][: DRAWN + FOLDED]
     shown = [_feature(task, feature, found[feature.name], within) for feature in known]
     others = ", ".join(feature.name for feature in known[DRAWN:])
     title = "Errors" if task.kind == "regression" else "Wrong answers"
@@ -92,7 +93,7 @@ def _said(task: Task, explained: Explained, rows: int) -> str:
         return f"{some}: the share that the model gets wrong, with its 95% interval, by groups of like values."
     return (
         f"{some}: the median error, which is the predicted less the true {task.label.name}, and the half of the rows "
-        "around it, by groups of like values. Away from the dashed line the model is wrong to one side."
+        "around it, by groups of like values. Away from nought the model is wrong to one side."
     )
 
 

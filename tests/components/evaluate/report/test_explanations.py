@@ -130,6 +130,14 @@ def test_features_by_importance_with_their_spread_and_errors() -> None:
     assert "Errors by feature" in alone
 
 
+def test_of_hundreds_of_features_some_are_shown() -> None:
+    many = make_task(Number("y"), *(Number(f"n{at:03}") for at in range(300)), metric="mae")
+    columns = {feature.name: np.arange(20.0) for feature in many.features}
+    frame = pd.DataFrame({"label": np.zeros(20), "prediction": np.arange(20.0)})
+    page = features_page.page(many, frame, Explained(rows=np.arange(20), columns=columns))
+    assert page.count("<figure>") == features_page.DRAWN + features_page.FOLDED
+
+
 def test_without_anything_found_there_is_no_section() -> None:
     frame = pd.DataFrame({"label": [0.0], "prediction": [np.nan]})
     assert features_page.page(CARS, frame, Explained()) == ""
