@@ -49,7 +49,7 @@ install: .venv/installed
 # Python compiles what is used when it is first imported, which is a part of what is there.
 .venv/installed: requirements.lock
 	@"$(PYTHON)" -c '$(SUITABLE)' 2>/dev/null || { echo "Sluice needs Python 3.11, 3.12 or 3.13. Found: $$("$(PYTHON)" --version 2>&1 | tail -1). Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
-	@echo "Setting up .venv with $$("$(PYTHON)" --version): about 200 packages, once (two to five minutes)."
+	@echo "Setting up .venv with $$("$(PYTHON)" --version): about 250 packages, once (two to five minutes)."
 	@"$(PYTHON)" -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock & \
 	seconds=0; while kill -0 $$! 2>/dev/null; do sleep 1; seconds=$$((seconds + 1)); \
