@@ -4,10 +4,11 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c '$(SUITABLE)' >/dev/null 2>&1 && command -v $$name && break; done)
 BIN := .venv/bin
 
-.PHONY: help run test interop quick flink lint install lock pipeline image clean soak
+.PHONY: help run test thorough interop quick flink lint install lock pipeline image clean soak
 help:
 	@echo "make run      train, judge and push the Auto MPG model on its sample data (sets everything up first)"
-	@echo "make test     lint, type-check and test everything"
+	@echo "make test     lint, type-check and test; all but what make thorough does"
+	@echo "make thorough the tests that take minutes: the image, KFP's own runner, several devices, search, reproduction"
 	@echo "make interop  whether TensorFlow for Java answers from pushed versions as Sluice does (needs Java 17 and Maven)"
 	@echo "make soak     300 kills, 1,000 mutated files, 100 races: hours (SOAK='--files 200' for a part)"
 	@echo "make quick    the tests that take seconds; one room's: make quick ROOM=components/ingest"
@@ -25,7 +26,10 @@ run: install
 # A file's tests share what they start from, so they stay together; tests/conftest.py puts the slow files first.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: lint
-	$(PYTEST)
+	$(PYTEST) -m "not thorough"
+
+thorough: install
+	$(PYTEST) -m thorough
 
 # One room's: make quick ROOM=components/ingest
 ROOM ?=
@@ -33,7 +37,7 @@ interop: install
 	$(BIN)/python interop/compare.py $(if $(KEEP_PUSHED),--pushed $(KEEP_PUSHED))
 
 quick: install
-	$(if $(ROOM),$(BIN)/python -m pytest tests/$(ROOM),$(PYTEST)) -m "not slow"
+	$(if $(ROOM),$(BIN)/python -m pytest tests/$(ROOM),$(PYTEST)) -m "not slow and not thorough"
 
 soak: install
 	nice $(BIN)/python benchmarks/soak $(SOAK)
@@ -56,6 +60,7 @@ install: .venv/installed
 		[ $$((seconds % 5)) -ne 0 ] || echo "  $$seconds s: $$(ls -d .venv/lib/python*/site-packages/*.dist-info | wc -l) packages in place"; \
 	done; wait $$!
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q -l .venv/lib/python*/site-packages
 	@touch $@
 
 lock: install

@@ -137,11 +137,18 @@ def _closure(modules: Iterable[str], within: tuple[str, ...], root: Path) -> dic
     return found
 
 
-@functools.cache
 def _file(module: str, root: Path) -> Path | None:
+    # Folders of tasks come and go; ours stay as they are while a command goes on.
+    return _found(module, root) if module.startswith("tasks.") else _known(module, root)
+
+
+def _found(module: str, root: Path) -> Path | None:
     name = module.replace(".", "/")
     candidates = (place(f"{name}{end}", root) for end in (".py", "/__init__.py"))
     return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+_known = functools.cache(_found)
 
 
 @functools.cache

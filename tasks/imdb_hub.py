@@ -31,6 +31,7 @@ from transforms import text
 GNEWS = "https://tfhub.dev/google/tf2-preview/gnews-swivel-20dim/1"
 VOCABULARY = "tokens"
 HANDLE = "model.handle"
+OWN = "own"  # the module made here
 
 
 def preprocess(features: dict[str, tf.Tensor], tokens: int = 20_000) -> dict[str, tf.Tensor]:
@@ -51,10 +52,10 @@ def reachable(given: Mapping[str, str]) -> dict[str, str]:
             return {HANDLE: GNEWS}
     except OSError as error:
         print(f"The text module {GNEWS} cannot be had ({error}); one is made from the train split.", flush=True)
-        return {HANDLE: "own"}
+        return {HANDLE: OWN}
 
 
-def hub(transform_graph: Path, handle: str = GNEWS, units: int = 16) -> keras.Model:
+def hub(transform_graph: Path, handle: str = OWN, units: int = 16) -> keras.Model:
     from tasks import _hub  # its layer is a class of Keras, which a mere listing of tasks does without
 
     layer = _hub.text_layer(handle, transform_graph, VOCABULARY)

@@ -184,6 +184,7 @@ def inputs(folder: Path, step: compiled_graph.Step, found: Mapping[str, Any]) ->
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_step_s_own_command_runs_in_the_image(image: Container, tmp_path: Path) -> None:
     resolve, ingest = compiled_graph.training().steps[:2]

@@ -69,6 +69,7 @@ def signatures(model: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_both_runners_push_the_same_model_in_all_steps_and_in_few(tmp_path: Path) -> None:
     ours = tmp_path / "ours"

@@ -88,6 +88,7 @@ def test_a_mistake_in_it_is_told_with_its_line(project: Path) -> None:
         tasks.get("zz_faulty")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_it_runs_from_its_project_in_the_warm_process_too(project: Path) -> None:
     words = [sys.executable, "-m", "pipelines", "run", "zz_boats", "--set", "train.epochs=1", "--force", "a test"]

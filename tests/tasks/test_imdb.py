@@ -110,6 +110,7 @@ def test_ids_are_those_of_keras_with_its_vocabulary(
     np.testing.assert_array_equal(text.pad(codes, 256, truncation), padded_by_keras("train", truncation))
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @needs_real_data
 def test_ids_are_those_of_keras_but_for_ties(

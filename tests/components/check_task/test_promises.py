@@ -68,6 +68,7 @@ def test_a_broken_promise_is_told(folder: Path, promise: str, old: str, new: str
         definition.PROMISES[promise]("zz_boats")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_command_tells_what_a_models_function_does_wrong(folder: Path) -> None:
     (folder / "zz_boats.py").write_text(GOOD)

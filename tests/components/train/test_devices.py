@@ -87,6 +87,7 @@ def test_two_devices_come_to_the_losses_of_one_and_the_export_serves(prepared: A
     np.testing.assert_allclose(answers[1]["prediction"], answers[0]["prediction"], rtol=1e-3)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_on_two_devices_a_killed_fit_goes_on_to_the_same_end(prepared: Any, tmp_path: Path) -> None:
     whole, _, _ = fitted(prepared, tmp_path / "whole", "--devices", "2", "--dropout", "0.5")
@@ -105,6 +106,7 @@ def test_the_batch_is_scaled_on_request(prepared: Any, tmp_path: Path) -> None:
     assert "mixed precision was asked for and needs a GPU" in said
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_two_processes_on_the_loopback_come_to_the_losses_of_one(prepared: Any, tmp_path: Path) -> None:
     one, _, _ = fitted(prepared, tmp_path / "one")

@@ -34,6 +34,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.mark.thorough
 def test_of_two_runs_that_race_for_one_baseline_one_is_declined(home: Path) -> None:
     lost = json.loads((home / "lost.json").read_text())
     assert (lost["blessed"], lost["pushed"]) == (True, "")
@@ -41,6 +42,7 @@ def test_of_two_runs_that_race_for_one_baseline_one_is_declined(home: Path) -> N
     assert sorted(path.name for path in (home / "serving" / "auto_mpg").iterdir()) == ["1"]
 
 
+@pytest.mark.thorough
 def test_a_pushed_version_is_made_again_to_the_last_digit(home: Path) -> None:
     out, said = start(home, "reproduce", "serving/auto_mpg/1").communicate(timeout=400)
     found = json.loads(out)
@@ -54,6 +56,7 @@ def test_a_pushed_version_is_made_again_to_the_last_digit(home: Path) -> None:
     assert {step["status"] for step in steps} == {"ran"}
 
 
+@pytest.mark.thorough
 def test_what_comes_out_otherwise_is_told(home: Path) -> None:
     """As if the run had been made with another seed than its record says."""
     record = home / "runs" / "auto_mpg-1" / "run.json"

@@ -32,6 +32,7 @@ def test_what_cannot_be_searched_is_told_before_anything_runs(words, said, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_search_of_a_task_is_judged_once_and_pushes_nothing(tmp_path):
     words = ("--space", "train.learning_rate=log:1e-3..1e-1", "--set", "train.epochs=2", "--json")

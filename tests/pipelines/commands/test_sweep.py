@@ -122,6 +122,7 @@ def test_a_sweep_shares_the_steps_before_training_and_pushes_nothing(place):
     assert ran.count("train") == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_sweep_without_watched_rows_says_what_it_is_worth(place):
     grid = ("--grid", "train.epochs=1,2", "--set", "train.fit_on=train+eval", "--set", "train.patience=none")
