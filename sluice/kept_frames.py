@@ -5,23 +5,30 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from components.reading.data_frames import with_index
 from components.storage import atomic_files
 from pipelines.local.remove_runs import FRAMES
 from tasks import InputError
 
 
-def keep(frame: pd.DataFrame, runs: Path) -> Path:
-    """The frame's Parquet file, named by its content; the index is left out."""
+def keep(frame: Any, runs: Path) -> Path:
+    """The Parquet file, named by its content, of a DataFrame or an Arrow table; of an index, its named levels."""
     written = io.BytesIO()
     try:
-        frame.to_parquet(written, index=False)
+        if isinstance(frame, pd.DataFrame):
+            with_index(frame).to_parquet(written, index=False)
+        else:
+            pq.write_table(pa.table(frame), written)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise InputError(
-            f"The DataFrame cannot be written as Parquet: {error}. Expected columns named by strings, each of one kind."
+            f"The {type(frame).__name__} cannot be written as Parquet: {error}. "
+            "Expected columns named by strings, each of one kind."
         ) from error
     content = written.getvalue()
     path = runs / FRAMES / f"frame-{hashlib.sha256(content).hexdigest()[:16]}.parquet"

@@ -36,15 +36,16 @@ class ServedModel:
         from components.reading.data_frames import read_frames
 
         features = self._definition.features
-        if not isinstance(rows, pd.DataFrame):
+        if not hasattr(rows, "__arrow_c_stream__"):
             raise InputError(
-                f"Rows are a DataFrame with the columns {', '.join(feature.name for feature in features)}. "
-                f"Received: {type(rows).__name__}."
+                f"Rows are a DataFrame or an Arrow table with the columns "
+                f"{', '.join(feature.name for feature in features)}. Received: {type(rows).__name__}."
             )
         absent = [feature.name for feature in features if feature.when_missing != "reject"]
-        batches = headers.renamed(read_frames([rows], "the frame", *headers.asked(features, absent)), features, absent)
+        batches = headers.renamed(read_frames(rows, "the frame", *headers.asked(features, absent)), features, absent)
         parts = [table(answered(self._definition, self._model, batch, False)).to_pandas() for batch in batches]
-        return pd.concat(parts).set_axis(rows.index) if parts else pd.DataFrame(index=rows.index)
+        found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        return found.set_axis(rows.index) if isinstance(rows, pd.DataFrame) else found
 
     __call__ = predict
 

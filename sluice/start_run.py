@@ -50,7 +50,8 @@ def run(
 ) -> Run:
     """Run the pipeline of a task; a model that the gate rejects is no error: see `blessed` and `reasons`.
 
-    `data` is "sample", "real", a file or glob, or a DataFrame of the task's raw columns. With `push=True` a model that
+    `data` is "sample", "real", a file or glob, or the task's raw columns: a DataFrame of pandas, with the named levels
+    of its index, or what speaks Arrow, such as a table of pyarrow or a frame of polars. With `push=True` a model that
     clears the gate is pushed, as by the command line.
     """
     place = _directory(runs)
@@ -143,10 +144,10 @@ def _data(data: Any, runs: Path) -> str:
     """Words as they are; a frame as a file named by its content, so that the same rows are found in the cache."""
     if isinstance(data, str | Path):
         return str(data)
-    pandas = sys.modules.get("pandas")
-    if pandas is None or not isinstance(data, pandas.DataFrame):
+    if not hasattr(data, "__arrow_c_stream__"):
         raise InputError(
-            f'The data are "sample", "real", a file or glob, or a DataFrame. Received: {type(data).__name__}.'
+            'The data are "sample", "real", a file or glob, a DataFrame or an Arrow table. '
+            f"Received: {type(data).__name__}."
         )
     from sluice.kept_frames import keep
 

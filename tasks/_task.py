@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from tasks._models import Model, Train
 from tasks._splits import Split, Splits
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 # Names under which a model's main output is served, and the evaluation's for it.
 SERVED = frozenset({"class", "prediction", "probabilities", "probability"})
@@ -27,10 +27,14 @@ class InputError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One piece of a data source, read by one worker from beginning to end."""
+    """One piece of a data source, read by one worker from beginning to end.
+
+    `read` gives data frames one after the other, or what speaks Arrow: record batches, tables, a reader of them, a
+    `pyarrow.dataset`. It gives the same rows each time, and `version` changes when they do.
+    """
 
     name: str
-    read: Callable[[], Iterable[pd.DataFrame]]
+    read: Callable[[], Any]
     version: str = ""
     split: Split | None = None
 

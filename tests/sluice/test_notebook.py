@@ -64,7 +64,7 @@ def test_importing_costs_nothing() -> None:
     ("words", "sentence"),
     [
         ({"task": "auto_mgp"}, "There is no task 'auto_mgp'. Did you mean 'auto_mpg'?"),
-        ({"task": "auto_mpg", "data": [1]}, '"sample", "real", a file or glob, or a DataFrame. Received: list'),
+        ({"task": "auto_mpg", "data": [1]}, "a file or glob, a DataFrame or an Arrow table. Received: list"),
         ({"task": "auto_mpg", "set": {"train.epochs": "few"}}, "train.epochs must be an integer. Received: 'few'"),
         ({"task": "auto_mpg", "runs": "gs://bucket/runs"}, "Runs are kept on this machine"),
         ({"task": 3}, 'A run takes a task\'s name, such as "auto_mpg". Received: 3.'),
