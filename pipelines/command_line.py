@@ -215,9 +215,15 @@ def _run(commands: _Commands) -> None:
 
 def _data_and_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--data", action=_Once, default="sample", metavar="SRC", help="sample (default), real, or a glob of files"
+        "--data",
+        action=_Once,
+        default="sample",
+        metavar="SRC",
+        help="sample (default), real, a glob of files, or tfds:NAME (docs/tensorflow-datasets.md)",
     )
-    command.add_argument("--data-dir", default="", metavar="DIR", help="where the real data's files lie")
+    command.add_argument(
+        "--data-dir", default="", metavar="DIR", help="where the real data's files lie, or what tfds has prepared"
+    )
     command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
         help="change a setting: train.*, model.* or preprocess.*; may be repeated",

@@ -61,6 +61,12 @@ class RealFile:
         )
 
 
+def prepared(name: str, data_dir: Path | None) -> bool:
+    """Whether TensorFlow Datasets has this data set (NAME/CONFIG/VERSION) there, or where it keeps its own."""
+    root = data_dir or Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return (root / name / "dataset_info.json").is_file()
+
+
 def _cache() -> Path:
     """Where Keras' own loaders keep their downloads, so that neither downloads what the other has."""
     home = os.environ.get("KERAS_HOME")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tasks import Category, InputError, Part, Splits, Text
-from tasks._files import RealFile
+from tasks._files import RealFile, prepared
 
 FEATURES = (Text("text", about="a review, with its HTML line breaks"),)
 LABEL = Category("label", (0, 1), names=("negative", "positive"))
@@ -44,8 +44,10 @@ TABLES: dict[Literal["train", "test"], RealFile] = {
 CHUNK = 2500
 
 
-def real(data_dir: Path | None) -> Sequence[Part]:
-    """The official train and test reviews, from two CSV files in the data directory or from the archive."""
+def real(data_dir: Path | None) -> Sequence[Part] | str:
+    """The official train and test reviews: as TensorFlow Datasets has prepared them, as two tables, or the archive."""
+    if prepared("imdb_reviews/plain_text/1.0.0", data_dir):
+        return "tfds:imdb_reviews/plain_text:1.0.0"
     if data_dir is not None and _has_tables(data_dir):
         return [
             Part(name=file.name, version=file.sha256, split=split, read=functools.partial(_table, file, data_dir))

@@ -76,7 +76,7 @@ class Task:
     features: tuple[Feature, ...]
     label: Number | Category
     sample: Callable[[], Sequence[Part]]
-    real: Callable[[Path | None], Sequence[Part]] | None = None
+    real: Callable[[Path | None], Sequence[Part] | str] | None = None
     preprocess: Callable[..., dict[str, Any]]
     models: Mapping[str, Model]
     gate: tuple[Bar, ...]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +13,7 @@ import pyarrow.compute as pc
 import tasks
 from components.check_task.broken_promise import BrokenPromiseError, demand
 from components.reading.check_rows import Rows, check
-from components.reading.sources import part_batches
+from components.reading.sources import part_batches, source_parts
 from tasks import Category, Date, Feature, InputError, Number, Part, Task
 
 
@@ -70,12 +69,11 @@ def sample_has_every_value(name: str) -> None:
 
 
 def missing_real_data_is_told(name: str) -> None:
-    real = tasks.get(name).real
-    if real is None:
+    if tasks.get(name).real is None:
         return
     with tempfile.TemporaryDirectory() as folder:
         try:
-            real(Path(folder))
+            source_parts(tasks.get(name), "real", folder)
         except InputError as error:
             demand(folder in str(error), f"`real` does not say which folder lacks the data. It says: {error}")
         else:

@@ -12,10 +12,11 @@ from components.reading.find_files import FilePart, divided, file_parts, read_fi
 from components.reading.headers import asked, renamed
 from components.reading.picture_folders import PicturesPart, meant, picture_parts
 from components.reading.raw_batch import Batch
+from components.reading.tfds_source import TfdsPart, is_tfds, tfds_parts
 from tasks import Feature, InputError, Part, Task
 
 Kind = Literal["sample", "real", "user"]
-Source = Part | FilePart | PicturesPart
+Source = Part | FilePart | PicturesPart | TfdsPart
 
 
 def source_kind(data: str) -> Kind:
@@ -37,15 +38,18 @@ def _parts(task: Task, data: str, data_dir: str) -> list[Source]:
     kind = source_kind(data)
     if not data:
         raise InputError("The data must be 'sample', 'real', or a file or glob. Received: ''.")
-    if data_dir and kind == "real" and not Path(data_dir).is_dir():
+    if data_dir and not Path(data_dir).is_dir():
         raise InputError(f"The data directory must be one that exists. Received: {data_dir!r}.")
+    if is_tfds(data):
+        return [*tfds_parts(task, data, data_dir)]
     if kind == "user":
         return [*(picture_parts(data) if meant(task.columns, data) else file_parts(data))]
     if kind == "sample":
         return list(task.sample())
     if task.real is None:
         raise InputError("This task has no real data set. Expected 'sample', or a file or glob of your own.")
-    return list(task.real(Path(data_dir) if data_dir else None))
+    real = task.real(Path(data_dir) if data_dir else None)
+    return [*(tfds_parts(task, real, data_dir) if isinstance(real, str) else real)]
 
 
 def snapshot(parts: Sequence[Source]) -> str:
@@ -62,7 +66,7 @@ def for_workers(parts: Sequence[Source], columns: Sequence[Feature]) -> list[Sou
 
 def part_batches(part: Source, columns: Sequence[Feature]) -> Iterator[Batch]:
     """The raw rows of one part, with all these columns under their names."""
-    if isinstance(part, PicturesPart):
+    if isinstance(part, PicturesPart | TfdsPart):
         yield from part.batches(columns)
         return
     needed, optional = asked(columns)

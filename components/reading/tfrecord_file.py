@@ -26,7 +26,7 @@ def read_tfrecord(stream: BinaryIO, source: str, needed: Sequence[str], optional
     row, known = 1, False
     records = records_up_to(stream, LONGEST)
     try:
-        while held := list(_some(records)):
+        while held := list(some(records)):
             batch = _batch(held, row, source, needed, optional, known)
             known = known or len(batch) > 0
             yield batch
@@ -37,7 +37,7 @@ def read_tfrecord(stream: BinaryIO, source: str, needed: Sequence[str], optional
         raise InputError(f"{source} holds no records.")
 
 
-def _some(records: Iterator[bytes | None]) -> Iterator[bytes | None]:
+def some(records: Iterator[bytes | None]) -> Iterator[bytes | None]:
     """As many records as a batch takes."""
     size = 0
     for record in islice(records, ROWS):

@@ -14,6 +14,7 @@ from components import settings
 from components.code import code_hash
 from components.progress import say
 from components.reading.sources import snapshot, source_parts
+from components.reading.tfds_source import is_tfds
 from components.resolve import date_placeholders
 from components.serving import versions as served
 from tasks import InputError, Task
@@ -61,9 +62,9 @@ def run(
     overrides = {**definition.models[chosen].settle(overrides), **overrides}
     preprocess, train = settings.check_overrides(definition, chosen, overrides)
     check_destination(destination, task)
-    if data_dir and data != "real":
+    if data_dir and data != "real" and not is_tfds(data):
         raise InputError(
-            f"The directory {data_dir!r} is for the real data's files. Expected --data real with --data-dir. "
+            f"The directory {data_dir!r} is for the real data's files. Expected --data real or tfds:NAME with it. "
             f"Received: --data {data}."
         )
     data = date_placeholders.filled(data, scheduled=scheduled, schedule=schedule, timezone=timezone)

@@ -25,7 +25,7 @@ from repository import ROOT
 import tasks
 from components.serving.preprocessing import Preprocessing
 from components.transform import step as transform
-from tasks import _imdb
+from tasks import InputError, _imdb
 from tasks._files import RealFile
 from transforms import text
 
@@ -71,6 +71,16 @@ def test_reviews_of_a_table(tmp_path: Path) -> None:
         csv.writer(table).writerows(rows)
     file = replace(_imdb.TABLES["train"], sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     assert listed(_imdb._table(file, tmp_path)) == [['"Good", \x85 NA', 1], ["NA", 0]]
+
+
+def test_what_tfds_has_prepared_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "imdb_reviews" / "plain_text" / "1.0.0").mkdir(parents=True)
+    with pytest.raises(InputError, match="lacks aclImdb_v1"):
+        _imdb.real(tmp_path)
+    (tmp_path / "imdb_reviews" / "plain_text" / "1.0.0" / "dataset_info.json").write_text("{}")
+    assert _imdb.real(tmp_path) == "tfds:imdb_reviews/plain_text:1.0.0"
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    assert _imdb.real(None) == "tfds:imdb_reviews/plain_text:1.0.0"
 
 
 @pytest.fixture(scope="module")
