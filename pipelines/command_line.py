@@ -113,11 +113,14 @@ def _own_tasks(commands: _Commands) -> None:
         "new",
         "write the file of a task for data of your own",
         "sluice new penguins --data penguins.csv --label species\n"
-        "  sluice new reviews --data 'days/*.jsonl' --label stars",
+        "  sluice new reviews --data 'days/*.jsonl' --label stars\n"
+        "  sluice new leaves --data leaves             a folder with a folder of pictures for each kind",
     )  # fmt: skip
     new.add_argument("task", metavar="TASK", help="the name of the task, which becomes its file's")
-    new.add_argument("--data", required=True, metavar="SRC", help="a file or glob: CSV, JSON lines or Parquet")
-    new.add_argument("--label", required=True, metavar="COLUMN", help="the column to learn, as the file calls it")
+    new.add_argument(
+        "--data", required=True, metavar="SRC", help="CSV, JSON lines or Parquet, or a folder or archive of pictures"
+    )
+    new.add_argument("--label", default="", metavar="COLUMN", help="the column to learn, as the file calls it")
     check = commands.add(
         "check",
         "check",

@@ -170,14 +170,14 @@ def _model(found: Guesses) -> str:
     )
     lines += ['    x = keras.layers.Dense(units, activation="relu")(x)'] * 2
     given = inputs[0] if len(inputs) == 1 else f"[{', '.join(inputs)}]"
-    return "\n".join([*lines, *_end(found.label, given)])
+    return "\n".join([*lines, *end(found.label, given)])
 
 
-def _end(label: Guess, inputs: str) -> list[str]:
+def end(label: Guess, inputs: str) -> list[str]:
     """The last layer, as the kind of label asks; numbers are brought to the label's scale, which may be any."""
     if isinstance(label.feature, Number):
         values = label.values.drop_null().to_numpy(zero_copy_only=False).astype(float)
-        scale = f"{_rounded(float(values.std()) or 1.0)}, {_rounded(float(values.mean()))}"
+        scale = f"{rounded(float(values.std()) or 1.0)}, {rounded(float(values.mean()))}"
         rescaled = noted(f"    x = keras.layers.Rescaling({scale})(keras.layers.Dense(1)(x))", "to the label's scale")
         return [rescaled, f"    return keras.Model({inputs}, x)"]
     if len(label.known) == 2:
@@ -223,7 +223,7 @@ def _task(found: Guesses) -> str:
     epochs, patience = (30, 3) if texts else (100, 10)
     about = f"{label.feature.name.replace('_', ' ').capitalize()} from {len(found.features)} columns"
     step = 0.05 * reached if metric == "mae" else 0.02
-    bar = _rounded(reached * 0.97 if metric == "mae" else min(reached + 0.02, 0.99))
+    bar = rounded(reached * 0.97 if metric == "mae" else min(reached + 0.02, 0.99))
     absent = label.values.null_count / len(label.values)
     loss = ', loss="mse"' if isinstance(label.feature, Number) else ""
     lines = [
@@ -234,12 +234,12 @@ def _task(found: Guesses) -> str:
         "    sample=sample,",
         "    preprocess=preprocess,",
         f'    models={{"mlp": Model(mlp, Train(epochs={epochs}, batch_size={batch}{loss}, patience={patience}))}},',
-        noted(f'    gate=(Bar("{metric}", {bar}, tolerance={_rounded(step)}),),', f"{_rounded(reached)} is {how}"),
+        noted(f'    gate=(Bar("{metric}", {bar}, tolerance={rounded(step)}),),', f"{rounded(reached)} is {how}"),
     ]
     if absent > 0.02:
-        lines.append(noted(f"    max_rejected={_rounded(absent + 0.05)},", f"{absent:.1%} of the rows lack the label"))
+        lines.append(noted(f"    max_rejected={rounded(absent + 0.05)},", f"{absent:.1%} of the rows lack the label"))
     return "\n".join([*lines, ")"])
 
 
-def _rounded(value: float) -> str:
+def rounded(value: float) -> str:
     return number(float(f"{value:.3g}"))

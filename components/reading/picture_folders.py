@@ -38,13 +38,18 @@ def meant(columns: Sequence[Feature], data: str) -> bool:
     """Whether the data are pictures in folders, for a task that can take them."""
     if not any(isinstance(column, Image) for column in columns):
         return False
-    found = Path(data).expanduser().is_dir() or _is_archive(data) or data.lower().endswith((*PICTURES, "/*"))
+    found = of_pictures(data)
     if found and (len(columns) != 2 or not isinstance(columns[1], Category)):
         raise InputError(
             f"Pictures in folders give a picture and its class. Expected a table with the columns "
             f"{', '.join(column.name for column in columns)}. Received: {data!r}."
         )
     return found
+
+
+def of_pictures(data: str) -> bool:
+    """A directory, an archive, or a glob of pictures, as far as the words tell."""
+    return Path(data).expanduser().is_dir() or _is_archive(data) or data.lower().endswith((*PICTURES, "/*"))
 
 
 def picture_parts(data: str) -> list[PicturesPart]:

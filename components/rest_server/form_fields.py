@@ -94,14 +94,14 @@ def _choice(label: Element, feature: Category, value: Any, optional: bool) -> No
 def _picture(label: Element, feature: Image, value: Mapping[str, str] | None) -> None:
     height, width = feature.shape
     canvas = {"width": str(width), "height": str(height), "data-kind": "picture"}
-    canvas["data-channels"] = str(feature.channels)
+    canvas |= {"data-channels": str(feature.channels), "data-sends": "pixels" if feature.exact else "file"}
     if value is not None:
         data = base64.b64decode(value["b64"])
         canvas |= {"data-pixels" if len(data) == feature.size else "data-file": value["b64"]}
     SubElement(label, "canvas", canvas)
     SubElement(label, "input", {"type": "file", "accept": "image/*"})
-    hint = f"drop a picture here; it becomes {width} by {height} {'grey pixels' if feature.channels == 1 else 'pixels'}"
-    SubElement(label, "span", {"class": "hint"}).text = hint
+    becomes = f"it becomes {width} by {height} grey pixels" if feature.exact else "its file is sent as it is"
+    SubElement(label, "span", {"class": "hint"}).text = f"drop a picture here; {becomes}"
 
 
 def spans(features: tuple[Feature, ...], statistics: Mapping[str, Any]) -> dict[str, Span]:

@@ -10,7 +10,7 @@ const READ = {
   choice: (select) => select.value,
   date: (input) => (input.value === "" ? undefined : JSON.stringify(input.value)),
   text: (area) => (area.value === "" ? undefined : JSON.stringify(area.value)),
-  picture: (canvas) => (canvas.filled ? JSON.stringify({ b64: pixels(canvas) }) : undefined),
+  picture: (canvas) => (canvas.filled ? JSON.stringify({ b64: canvas.file ?? pixels(canvas) }) : undefined),
 };
 // What a signature takes for a value that is missing.
 const MISSING = { number: "NaN", date: '""', text: '""', picture: '""' };
@@ -40,13 +40,26 @@ function drawPixels(canvas, base64) {
   canvas.filled = true;
 }
 
+// A picture of one size is drawn in it and sent as pixels; a file of any size is shown whole and sent as it is.
 async function drawFile(canvas, file) {
   const bitmap = await createImageBitmap(file);
+  const whole = canvas.dataset.sends === "file";
+  const scale = Math.min(canvas.width / bitmap.width, canvas.height / bitmap.height);
+  const [width, height] = whole ? [bitmap.width * scale, bitmap.height * scale] : [canvas.width, canvas.height];
   const context = canvas.getContext("2d");
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  context.drawImage(bitmap, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
+  canvas.file = whole ? await base64(file) : undefined;
   canvas.filled = true;
+}
+
+function base64(file) {
+  return new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => resolve(reader.result.split(",")[1]));
+    reader.readAsDataURL(file);
+  });
 }
 
 function element(name, className, text) {

@@ -54,11 +54,15 @@ def test_what_a_task_or_a_row_says_stays_text():
 
 def test_a_picture():
     made = html(Image("picture", (2, 3)), b"abcdef")
-    assert '<canvas width="3" height="2" data-kind="picture" data-channels="1" data-pixels="YWJjZGVm"></canvas>' in made
+    assert (
+        '<canvas width="3" height="2" data-kind="picture" data-channels="1" data-sends="pixels" data-pixels="YWJj'
+        in made
+    )
+    assert "it becomes 3 by 2 grey pixels" in made
     assert 'data-file="' in html(Image("picture", (2, 3)), b"\x89PNG and more")
     made = html(Image("photo", 2, 3, channels=3), b"x" * 18)
-    assert 'data-channels="3" data-pixels="' in made
-    assert "3 by 2 pixels" in made
+    assert 'data-channels="3" data-sends="file" data-pixels="' in made
+    assert "its file is sent as it is" in made
 
 
 def test_a_date_is_a_field_of_the_browser_s_own():

@@ -63,10 +63,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     import small_versions as small
 
     home = tmp_path_factory.mktemp("serve")
-    answers = {"auto_mpg": small.mpg(1024), "imdb_padded": small.review, "fashion_mnist": small.clothes}
+    answers = {
+        "auto_mpg": small.mpg(1024),
+        "imdb_padded": small.review,
+        "fashion_mnist": small.clothes,
+        "flowers": small.flowers,
+    }
     for name, answer in answers.items():
         small.push(home / "serving", name, answer, home / f"staged-{name}")
-    command = ["serve", "auto_mpg", "imdb_padded", "fashion_mnist", "--port", "0", "--log", "asked.jsonl"]
+    command = ["serve", *answers, "--port", "0", "--log", "asked.jsonl"]
     with (home / "said").open("wb") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "pipelines", *command], cwd=home, stdout=subprocess.PIPE, stderr=said
@@ -154,7 +159,7 @@ def test_what_is_asked_is_logged(running: Running) -> None:
 def page(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     with browsing(tmp_path_factory.mktemp("chromium")) as page:
         page.do("Page.navigate", url=f"http://127.0.0.1:{running.port}/")
-        page.wait_for("document.readyState === 'complete' && document.forms.length === 3")
+        page.wait_for("document.readyState === 'complete' && document.forms.length === 4")
         yield page
 
 
@@ -207,6 +212,18 @@ def test_a_picture_is_drawn_and_named(page: Page, tmp_path: Path) -> None:
     page.choose_file("#fashion_mnist input[type=file]", tmp_path / "none.png")
     shown = "document.querySelector('#fashion_mnist .error')"
     assert page.wait_for(f"{shown} && {shown}.innerText") == "none.png is no picture that this browser can read."
+
+
+@needed
+def test_a_file_of_any_size_is_sent_as_it_is(page: Page, tmp_path: Path) -> None:
+    assert answered(page, "flowers").startswith("dandelion\n")  # the example row is mostly green
+    wide = Picture.new("RGB", (300, 100), (200, 0, 0))
+    wide.paste((0, 0, 200), (100, 0, 200, 100))
+    wide.save(tmp_path / "wide.png")
+    page.choose_file("#flowers input[type=file]", tmp_path / "wide.png")
+    page.wait_for("document.querySelector('#flowers canvas').getContext('2d').getImageData(32, 32, 1, 1).data[2] > 150")
+    # Stretched, it would be mostly red; the model cuts out the middle.
+    assert re.match(r"roses\s+80\.0 %", answered(page, "flowers"))
 
 
 @needed
