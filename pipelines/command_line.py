@@ -114,7 +114,7 @@ def _own_tasks(commands: _Commands) -> None:
         "write the file of a task for data of your own",
         "sluice new penguins --data penguins.csv --label species\n"
         "  sluice new reviews --data 'days/*.jsonl' --label stars\n"
-        "  sluice new leaves --data leaves             a folder with a folder of pictures for each kind",
+        "  sluice new leaves --data leaves  # a folder of pictures for each kind",
     )  # fmt: skip
     new.add_argument("task", metavar="TASK", help="the name of the task, which becomes its file's")
     new.add_argument(

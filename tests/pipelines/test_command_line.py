@@ -63,7 +63,7 @@ def test_every_command_has_help_with_two_examples_that_can_be_typed(tmp_path: Pa
     assert examples.count(f"  sluice {word}") >= 2
     for line in examples.splitlines():
         if line.startswith(f"  sluice {word}"):
-            parser().parse_args(shlex.split(re.split(r" [>|] ", line)[0])[1:])
+            parser().parse_args(shlex.split(re.split(r" [>|] ", line)[0], comments=True)[1:])
 
 
 def test_tasks_are_listed_with_models_and_gate(tmp_path: Path) -> None:
