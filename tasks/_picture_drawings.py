@@ -41,7 +41,8 @@ def _file(
     width, height = (random.randint(low, high + 1) for low, high in (widths, heights))
     ground, shape = _near(random, around), _near(random, middle)
     if max(abs(one - other) for one, other in zip(ground, shape, strict=True)) < 60:
-        shape = tuple((value + 128) % 256 for value in ground)  # to be seen at all
+        red, green, blue = ((value + 128) % 256 for value in ground)
+        shape = red, green, blue  # to be seen at all
     picture = Image.new("RGB", (width, height), ground)
     radius = min(width, height) * random.uniform(0.3, 0.45)
     centre = width * random.uniform(0.4, 0.6), height * random.uniform(0.4, 0.6)
