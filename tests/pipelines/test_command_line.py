@@ -17,6 +17,7 @@ from repository import ROOT
 
 import tasks
 from pipelines.command_line import parser
+from pipelines.commands.run import pipeline_arguments
 from pipelines.local import run_record
 
 (COMMANDS,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
@@ -283,3 +284,9 @@ def test_the_shell_offers_what_may_come_next(tmp_path: Path, line: str, offered:
     }  # fmt: skip
     subprocess.run([sys.executable, "-m", "pipelines"], cwd=tmp_path, env=env, check=True, timeout=120)
     assert {word.replace("\\", "") for word in answers.read_text().split("\n")} == offered
+
+
+@pytest.mark.parametrize("data", ["sample", "real", "tfds:penguins/simple,train[:50%]"])
+def test_data_with_a_name_are_no_file(data: str) -> None:
+    given = parser().parse_args(["run", "auto_mpg", "--data", data])
+    assert pipeline_arguments(given)["data"] == data
