@@ -161,7 +161,7 @@ def _how_to_prepare(name: str, config: str | None, root: Path) -> str:
     """The command, or the name that was probably meant."""
     import tensorflow_datasets as tfds
 
-    packages = Path(tfds.__file__).parent
+    packages = Path(tfds.core.__file__).parent.parent
     known = {path.name for path in (packages / "datasets").iterdir() if (path / "__init__.py").exists()}
     known |= {path.stem for path in (packages / "url_checksums").glob("*.txt")}
     there = {path.name for path in _folders(root)} - {"downloads"}

@@ -83,6 +83,7 @@ def test_tasks_are_listed_with_models_and_gate(tmp_path: Path) -> None:
         (("run", "auto_mpg", "--set", "train.epoch=3"), "Did you mean 'train.epochs'?"),
         (("run", "auto_mpg", "--set", "train.epochs=few"), "few"),
         (("run", "auto_mpg", "--data", "nothing-*.csv"), "nothing-*.csv"),
+        (("run", "auto_mpg", "--data", "tfds:penguins", "--data-dir", "."), "To prepare it: tfds build penguins"),
         (("run", "auto_mpg", "--force", " "), "--force needs a reason"),
         (("run", "auto_mpg", "--serving", "/dev/null/serving"), "/dev/null/serving"),
         (("run", "auto_mpg", "--runs", "/dev/null/runs"), "The runs directory /dev/null/runs cannot be made"),
