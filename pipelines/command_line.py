@@ -9,7 +9,7 @@ from typing import Any
 
 from components import beam_runners
 from components.storage.local_paths import local_path
-from pipelines import serving_options
+from pipelines import run_options, serving_options
 from pipelines.kubeflow import command_options as cluster
 
 ABOUT = """From raw data to a served Keras model: ingest, validate, transform, train, evaluate, push.
@@ -88,7 +88,9 @@ def parser() -> argparse.ArgumentParser:
     listed.add_argument("task", metavar="TASK", nargs="?", default="", help="tell its columns and every setting")
     _json(listed)
     _own_tasks(commands)
-    _run(commands)
+    for command in run_options.add_commands(commands.add, _json):
+        _data_and_settings(command)
+        _runs_and_serving(command)
     _looking_back(commands)
     for command in serving_options.add_commands(commands.add, _json):
         _place(command, "serving")
@@ -128,92 +130,6 @@ def _own_tasks(commands: _Commands) -> None:
         "sluice check auto_mpg\n  sluice check penguins --tasks ~/tasks",
     )
     check.add_argument("task", metavar="TASK")
-
-
-def _run(commands: _Commands) -> None:
-    example = (
-        "sluice run auto_mpg --data real --set train.epochs=50\n  sluice run auto_mpg --set model.units=32 --no-push"
-    )
-    run = commands.add("run", "run", "run the pipeline of a task on this machine", example)
-    run.add_argument("task", metavar="TASK")
-    run.add_argument("--model", default="", help="one of the task's models; default: its first")
-    run.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and shuffling; default: 0")
-    _data_and_settings(run)
-    run.add_argument("--warm-start", action="store_true", help="begin with the serving model's weights, where they fit")
-    run.add_argument("--no-cache", action="store_true", help="run every step, whatever is kept from earlier runs")
-    run.add_argument("--dry-run", action="store_true", help="show which steps would run, and why; run none")
-    run.add_argument(
-        "--no-push",
-        action="store_true",
-        help="train and judge, but push nothing: for what is only to be tried; a later run without it pushes at once",
-    )
-    run.add_argument(
-        "--notify",
-        default="",
-        metavar="URL",
-        help="tell this webhook, in JSON, if the model is rejected or the run fails",
-    )
-    run.add_argument("--keep", type=int, default=0, metavar="N", help="so many versions stay served; default: 0, all")
-    run.add_argument("--force", default=None, metavar="REASON", help="push past the gate; the reason is kept")
-    _runs_and_serving(run)
-    _json(run)
-    run.add_argument(
-        "--progress", choices=("text", "json"), default="text",
-        help="how stderr tells how far it is: text (default), or json: an object a line, for programs",
-    )  # fmt: skip
-
-    watch = commands.add(
-        "watch", "watch", "run again at each saved change of the task, transforms/ or the data; tell what changed",
-        "sluice watch auto_mpg --set train.epochs=50\n  sluice watch penguins --data penguins.csv --push",
-    )  # fmt: skip
-    watch.add_argument("task", metavar="TASK")
-    watch.add_argument("--model", default="", help="one of the task's models; default: its first")
-    watch.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and shuffling; default: 0")
-    _data_and_settings(watch)
-    watch.add_argument("--push", action="store_true", help="push what clears the gate; default: nothing")
-    _runs_and_serving(watch)
-
-    sweep = commands.add(
-        "sweep", "sweep", "train and judge a model for each combination of settings; push none",
-        "sluice sweep california_housing --grid model=mlp,wide_deep --grid train.learning_rate=0.001,0.01\n"
-        "  sluice sweep auto_mpg --data real --grid seed=0,1,2 --jobs 2",
-    )  # fmt: skip
-    sweep.add_argument("task", metavar="TASK")
-    sweep.add_argument(
-        "--grid", action="append", default=[], metavar="KEY=V1,V2,...", required=True,
-        help="the values of one setting: model, seed, train.*, model.* or preprocess.*; may be repeated",
-    )  # fmt: skip
-    sweep.add_argument("--jobs", type=int, default=1, metavar="N", help="so many runs at a time; default: 1")
-    _data_and_settings(sweep)
-    _runs_and_serving(sweep)
-    _json(sweep)
-
-    search = commands.add(
-        "search", "search", "choose settings by what others came to, trial by trial; judge the best once; push none",
-        "sluice search auto_mpg --trials 40 --space train.learning_rate=log:1e-4..1e-1 --space 'model.units=16|32|64'\n"
-        "  sluice search california_housing --space 'model=mlp|wide_deep' --space train.epochs=5..40 --jobs 2",
-    )  # fmt: skip
-    search.add_argument("task", metavar="TASK")
-    search.add_argument(
-        "--space", action="append", default=[], metavar="KEY=SPACE", required=True,
-        help="what a setting may be: 'A|B|C', LOW..HIGH or log:LOW..HIGH, of model, train.*, model.* or preprocess.*; "
-        "may be repeated",
-    )  # fmt: skip
-    search.add_argument(
-        "--trials",
-        type=int,
-        default=20,
-        metavar="N",
-        help="so many in all, with earlier ones of the same search; default: 20",
-    )
-    search.add_argument("--jobs", type=int, default=1, metavar="N", help="so many trials at a time; default: 1")
-    search.add_argument("--model", default="", help="one of the task's models; default: its first")
-    search.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of weights and shuffling, and of what is tried; default: 0"
-    )
-    _data_and_settings(search)
-    _runs_and_serving(search)
-    _json(search)
 
 
 def _data_and_settings(command: argparse.ArgumentParser) -> None:
@@ -298,7 +214,7 @@ def _place(command: argparse.ArgumentParser, name: str) -> None:
 
 def default_place(name: str) -> Path:
     """Where runs, or versions, are kept when nobody says otherwise."""
-    return (Path(os.environ.get("SLUICE_HOME") or ".") / name).expanduser().absolute()
+    return (local_path(os.environ.get("SLUICE_HOME") or ".") / name).absolute()
 
 
 def _json(command: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 
 VARIABLE = "_KFP_RUNTIME"
@@ -12,7 +13,7 @@ def import_without_client() -> None:
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = "true"
     try:
-        import kfp  # noqa: F401
+        importlib.import_module("kfp")
     finally:
         if before is None:
             del os.environ[VARIABLE]

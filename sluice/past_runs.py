@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tasks
+from components.storage.local_paths import local_path
 from pipelines.command_line import default_place
 from pipelines.commands import compared_runs, history
 from pipelines.local import run_record
@@ -46,4 +47,4 @@ def compare(*names: str | Run, runs: str | Path | None = None) -> pd.DataFrame:
 
 
 def _place(runs: str | Path | None) -> Path:
-    return Path(default_place("runs") if runs is None else runs).expanduser().absolute()
+    return local_path(str(default_place("runs") if runs is None else runs)).absolute()

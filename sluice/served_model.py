@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tasks
+from components.storage.local_paths import local_path
 from pipelines.command_line import default_place
 from pipelines.native_output import only_our_words
 from sluice.task_definition import definition
@@ -60,7 +61,7 @@ def load(task: str, version: int | None = None, *, serving: str | Path | None = 
     tasks.use_folder("")
     tasks.check_name(task)
     place = default_place("serving") if serving is None else serving
-    place = str(place) if "://" in str(place) else str(Path(place).expanduser().absolute())
+    place = str(place) if "://" in str(place) else str(local_path(str(place)).absolute())
     found = versions.numbered(place, task, version)
     with versions.fetched(found) as path:
         return ServedModel(task, path, version=found.number, provenance=found.provenance)

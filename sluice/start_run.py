@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tasks
+from components.storage.local_paths import local_path
 from pipelines.command_line import default_place
 from sluice import progress
 from sluice.finished_run import Run
@@ -137,7 +138,7 @@ def _directory(runs: str | Path | None) -> Path:
     words = str(default_place("runs") if runs is None else runs)
     if "://" in words:
         raise InputError(f"Runs are kept on this machine: expected a directory. Received: {words!r}.")
-    return Path(words).expanduser().absolute()
+    return local_path(words).absolute()
 
 
 def _data(data: Any, runs: Path) -> str:

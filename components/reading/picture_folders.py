@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from components.reading.find_files import contents, matches, version_of
 from components.reading.text_and_pictures import PICTURES, Pictures, picture_batches
+from components.storage.local_paths import local_path
 from tasks import Category, Feature, Image, InputError, Split
 
 ZIP, TAR = ".zip", (".tar", ".tar.gz", ".tgz")
@@ -49,14 +50,14 @@ def meant(columns: Sequence[Feature], data: str) -> bool:
 
 def of_pictures(data: str) -> bool:
     """A directory, an archive, or a glob of pictures, as far as the words tell."""
-    return Path(data).expanduser().is_dir() or _is_archive(data) or data.lower().endswith((*PICTURES, "/*"))
+    return local_path(data).is_dir() or _is_archive(data) or data.lower().endswith((*PICTURES, "/*"))
 
 
 def picture_parts(data: str) -> list[PicturesPart]:
     """In order, each with a version that changes with its content; InputError if there are none."""
     if _is_archive(data):
         return [PicturesPart(name=path, version=version_of(path), paths=(path,)) for path in matches(data)]
-    folder = Path(data).expanduser()
+    folder = local_path(data)
     paths = _in_folders(folder) if folder.is_dir() else [path for path in matches(data) if _counts(path)]
     if not paths:
         raise InputError(f"There are no pictures in folders of {data}. Expected, for example, {data}/roses/1.jpg.")

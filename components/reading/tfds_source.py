@@ -23,6 +23,7 @@ from components.reading.find_files import readable, version_of
 from components.reading.raw_batch import Batch
 from components.reading.tfds_columns import Found, columns_of, fitting
 from components.reading.tfrecord_file import some
+from components.storage.local_paths import local_path
 from tasks import Feature, InputError, Split, Task, nearest
 
 PREFIX = "tfds:"
@@ -128,7 +129,7 @@ def _folder(data: str, name: str, data_dir: str) -> Path:
             f"{data} names no data set. Expected, for example, tfds:penguins/simple, or with splits "
             f"'tfds:imdb_reviews,train=train[:60%],eval=train[60%:],test=test'."
         )
-    root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    root = local_path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     called, config, version = match.groups()
     folder = root / called
     if not folder.is_dir():

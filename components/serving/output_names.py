@@ -17,6 +17,6 @@ def main_output(task: Task) -> str:
     return {"regression": "prediction", "binary": "probability", "classes": "probabilities"}[task.kind]
 
 
-def label_values(task: Task) -> list[int] | list[str]:
+def label_values(task: Task) -> list[int | str]:
     """What the places of a classifier's answer stand for; nothing for a number."""
-    return list(task.label.values) if isinstance(task.label, Category) else []  # type: ignore[return-value]
+    return [*task.label.values] if isinstance(task.label, Category) else []

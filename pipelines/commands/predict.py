@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
-from pathlib import Path
 
 import tasks
 from components.storage.local_paths import local_path
 from pipelines import lazy_imports
+from pipelines.command_line import default_place
 from pipelines.local.forked_command import elsewhere
 from pipelines.native_output import only_our_words
 
@@ -20,8 +19,7 @@ NEEDLESS = ("keras", "pandas", "h5py", "googleapiclient")
 
 def main(given: argparse.Namespace) -> int:
     tasks.check_name(given.task)
-    runs = Path(os.environ.get("SLUICE_HOME") or ".").expanduser().absolute() / "runs"
-    if (status := elsewhere(given, runs)) is not None:
+    if (status := elsewhere(given, default_place("runs"))) is not None:
         return status
     lazy_imports.load("numpy")  # sure to be needed, so not as a placeholder
     from components.predict import predict

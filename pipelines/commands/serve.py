@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from pathlib import Path
 
 import tasks
+from components.storage.local_paths import local_path
 from pipelines import lazy_imports
 from pipelines.commands.predict import NEEDLESS
 from pipelines.native_output import only_our_words
@@ -26,7 +26,7 @@ def main(given: argparse.Namespace) -> int:
     address = http_server.bound(given.host, given.port)
     for name in given.served:
         tasks.get(name)  # with all that it imports
-    log = RequestLog(Path(given.log).expanduser()) if given.log else None
+    log = RequestLog(local_path(given.log)) if given.log else None
     with only_our_words(), lazy_imports.without(*NEEDLESS):
         models = {name: LiveModel(str(given.serving_dir), name) for name in dict.fromkeys(given.served)}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import tasks
 from components import code
-from components.storage.local_paths import is_place
+from components.storage.local_paths import is_place, local_path
 from pipelines.commands.run_summary import number
 
 LOOKS = 0.3
@@ -58,7 +58,7 @@ def watched(task: str, data: str) -> Seen:
     files = {str(code.place(f"tasks/{task}.py")), *map(str, (code.ROOT / "transforms").glob("*.py"))}
     files |= {str(code.place(f"tasks/{path.name}")) for path in code.place(f"tasks/{task}.py").parent.glob("_*.py")}
     if is_place(data) and "://" not in data:
-        files |= set(glob.glob(str(Path(data).expanduser()), recursive=True))  # noqa: PTH207
+        files |= set(glob.glob(str(local_path(data)), recursive=True))  # noqa: PTH207 (pathlib takes no whole path as a pattern)
     return {name: _state(Path(name)) for name in sorted(files)}
 
 

@@ -15,7 +15,9 @@ UNITS |= {f"{letter}i": 1024**n for n, letter in enumerate("KMGTPE", 1)}
 
 def amount(text: str) -> Fraction:
     """500m of a CPU is a half, 1Ki of memory 1024."""
-    number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text).groups()  # type: ignore[union-attr]
+    found = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text)
+    assert found is not None, text
+    number, unit = found.groups()
     return Fraction(number) * (Fraction(1, 1000) if unit == "m" else UNITS.get(unit, 1))
 
 

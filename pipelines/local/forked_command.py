@@ -57,7 +57,7 @@ def _obey(given: argparse.Namespace, answers: Connection, descriptors: list[int]
 
 
 def _text(descriptor: int) -> io.TextIOWrapper:
-    binary = open(descriptor, "wb" if descriptor else "rb", closefd=False)  # noqa: SIM115
+    binary = os.fdopen(descriptor, "wb" if descriptor else "rb", closefd=False)
     return io.TextIOWrapper(binary, line_buffering=descriptor == 2)
 
 
