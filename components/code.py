@@ -152,12 +152,18 @@ _known = functools.cache(_found)
 
 
 @functools.cache
+def _finder() -> str:
+    """What finds imports: this file, in this Python."""
+    return hashlib.sha256(Path(__file__).read_bytes() + sys.version.encode()).hexdigest()[:16]
+
+
+@functools.cache
 def _read(path: Path, package: str) -> Module:
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
-    key = f"{sha256} {package}"
+    key = f"{_finder()} {sha256} {package}"
     try:
-        _USED[key] = _KEPT.get(key) or sorted(imported(content.decode(), package))
+        _USED[key] = _KEPT[key] if key in _KEPT else sorted(imported(content.decode(), package))
     except (SyntaxError, UnicodeDecodeError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         why = error.msg if isinstance(error, SyntaxError) else error

@@ -63,8 +63,12 @@ class RealFile:
 
 def prepared(name: str, data_dir: Path | None) -> bool:
     """Whether TensorFlow Datasets has this data set (NAME/CONFIG/VERSION) there, or where it keeps its own."""
-    root = data_dir or Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
-    return (root / name / "dataset_info.json").is_file()
+    return (tfds_folder(data_dir) / name / "dataset_info.json").is_file()
+
+
+def tfds_folder(data_dir: Path | None) -> Path:
+    """Where TensorFlow Datasets keeps what it has prepared."""
+    return Path(os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"))  # noqa: PTH111 (pathlib's fails where there is no such user)
 
 
 def _cache() -> Path:

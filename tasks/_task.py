@@ -7,15 +7,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks._features import Category, Date, Feature, Image, Number, Text, as_tuple, brief
 from tasks._metrics import Kind, Metric, check_own, directions
 from tasks._models import Model, Train
 from tasks._splits import Split, Splits
-
-if TYPE_CHECKING:
-    pass
 
 # Names under which a model's main output is served, and the evaluation's for it.
 SERVED = frozenset({"class", "prediction", "probabilities", "probability"})

@@ -29,6 +29,11 @@ def microseconds(text: str) -> int | None:
     return count if EARLIEST * 10**6 <= count < BEHIND * 10**6 else None
 
 
+def of_seconds(seconds: float) -> str:
+    """As `written`; what a float64 rounds up behind the last year is its last moment."""
+    return written(min(round(seconds * 10**6), BEHIND * 10**6 - 1))
+
+
 def written(microseconds: int) -> str:
     """The shortest form: a day, a time to the minute or the second, or with its fraction; in UTC."""
     found = EPOCH + microseconds * _MICROSECOND

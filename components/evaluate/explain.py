@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.evaluate import importance, metrics
 from components.evaluate.explained import Explained
+from components.evaluate.honesty_checks import spread
 from components.evaluate.importance import Importance
 from components.evaluate.left_out_words import moved
 from components.evaluate.own_metrics import OwnMetric
@@ -42,7 +43,7 @@ def explain(
     wanted = list(task.features) if affordable else plain
     if not wanted:
         return Explained(words=words)
-    rows = importance.sample(len(frame), affordable or importance.MOST_ROWS)
+    rows = spread(len(frame), affordable or importance.MOST_ROWS)
     columns, label = parse.some_columns(task, examples, "test", wanted, rows)
     found = _importances(task, ask, columns, label, rows) if affordable else []
     shown = {feature.name: columns[feature.name] for feature in plain}
@@ -56,8 +57,8 @@ def as_asked(task: Task, columns: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _texts(seconds: Array) -> Array:
-    micros = [None if moment != moment else round(moment * 10**6) for moment in seconds.tolist()]
-    return np.array([b"" if at is None else iso_dates.written(at).encode() for at in micros], np.dtype("O"))
+    texts = ["" if moment != moment else iso_dates.of_seconds(moment) for moment in seconds.tolist()]
+    return np.array([text.encode() for text in texts], np.dtype("O"))
 
 
 def _importances(task: Task, ask: Ask, columns: dict[str, Array], label: Array, rows: Array) -> list[Importance]:

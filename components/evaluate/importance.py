@@ -38,13 +38,6 @@ def affordable_rows(features: Sequence[Feature]) -> int:
     return min(most, MOST_ROWS) if most >= FEWEST_ROWS else 0
 
 
-def sample(count: int, most: int) -> Array:
-    """Positions of so many rows, drawn by a seed, in their order."""
-    if count <= most:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(SEED).permutation(count)[:most])
-
-
 def orders(rows: int) -> Array:
     """The shuffles, the same for each feature, so that features are compared fairly."""
     random = np.random.default_rng(SEED)

@@ -20,9 +20,7 @@ NEGLIGIBLE = 1e-4
 WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
-def moved(
-    feature: Text, row: Mapping[str, Any], ask: Callable[[Mapping[str, Array]], Array], least: float = NEGLIGIBLE
-) -> Moved:
+def moved(feature: Text, row: Mapping[str, Any], ask: Callable[[Mapping[str, Array]], Array]) -> Moved:
     """The words that raised the answer most, and those that lowered it most, with by how much.
 
     Of several classes the answer is the probability of the one that was chosen.
@@ -35,8 +33,8 @@ def moved(
     if answers.ndim == 2:
         answers = answers[:, answers[0].argmax()]
     changes = sorted(zip(words, (answers[0] - answers[1:]).tolist(), strict=True), key=lambda pair: pair[1])
-    lowered = [pair for pair in changes[:TOLD] if pair[1] <= -least]
-    raised = [pair for pair in changes[: -TOLD - 1 : -1] if pair[1] >= least]
+    lowered = [pair for pair in changes[:TOLD] if pair[1] <= -NEGLIGIBLE]
+    raised = [pair for pair in changes[: -TOLD - 1 : -1] if pair[1] >= NEGLIGIBLE]
     return raised + lowered
 
 

@@ -8,6 +8,8 @@ import pandas as pd
 
 from transforms import iso_dates
 
+# Fewer rows than these say nothing of either model.
+FEWEST = 30
 # The column of the predictions that holds a row's date, in seconds since 1970.
 TIME = "time"
 
@@ -26,12 +28,11 @@ def comparable(frame: pd.DataFrame, until: str) -> Comparable:
     if moment is None:
         return Comparable(frame, {}, [])
     newer = frame[frame[TIME] > moment / 1e6]
-    facts = {"champion_until": until, "older_rows": len(frame) - len(newer)}
-    if len(newer):
-        return Comparable(newer, facts, [])
-    last = iso_dates.written(round(float(frame[TIME].max()) * 10**6))
+    if len(newer) >= FEWEST:
+        return Comparable(newer, {"champion_until": until, "older_rows": len(frame) - len(newer)}, [])
+    last, there = iso_dates.of_seconds(float(frame[TIME].max())), f"{len(newer)} of {FEWEST} that it takes"
     reason = (
-        f"The serving model learned from rows up to {until}, and no test row is newer: the last is of {last}. So they "
-        "cannot be compared. Run again with newer rows, or push the new one with --force REASON."
+        f"The serving model learned from rows up to {until}, and of the test rows, up to {last}, {there} are newer. So "
+        "they cannot be compared. Run again with newer rows, or push the new one with --force REASON."
     )
-    return Comparable(frame.drop(columns="champion"), facts, [reason])
+    return Comparable(frame.drop(columns="champion"), {}, [reason])

@@ -36,8 +36,12 @@ class ServedModel:
 
     def by_features(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The same by a column for each raw feature."""
-        answer = self._loaded.signatures["features"](**{name: tf.constant(values) for name, values in columns.items()})
-        return {name: values.numpy() for name, values in answer.items()}
+        ask, count = self._loaded.signatures["features"], len(next(iter(columns.values())))
+        parts = [
+            ask(**{name: tf.constant(values[start : start + BATCH]) for name, values in columns.items()})
+            for start in range(0, count, BATCH)
+        ]
+        return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
 
 def write(task: Task, model: ServedModel, champion: ServedModel | None, examples: str, path: str) -> int:

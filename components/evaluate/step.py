@@ -82,6 +82,8 @@ def run(
     write_verdict(document, blessing, verdict)
 
     say("writing the report")
+    if len(judged.rows) < len(frame) or judged.against:  # the champion has learned from some of them
+        frame = frame.drop(columns="champion")
     samples = predictions_.raw_rows(definition, examples, set(report_.worth_showing(definition, frame)))
     explained = explain(definition, served, examples, frame, texts_shown(definition, frame, samples))
     report_.write(

@@ -98,7 +98,7 @@ class Dates(Numbers):
         found = super().summary()
         if not self.count:
             return found
-        first, last = (iso_dates.written(round(second * 10**6)) for second in (self.low, self.high))
+        first, last = (iso_dates.of_seconds(second) for second in (self.low, self.high))
         return {name: found[name] for name in ("count", "missing", "quantiles")} | {"first": first, "last": last}
 
 
@@ -268,7 +268,7 @@ def _kind(column: Feature) -> type[Numbers]:
 def as_numbers(values: pa.Array) -> np.ndarray:
     """What is summarised of a column: numbers as they are, dates in seconds, a text's characters, the mean pixel."""
     if pa.types.is_timestamp(values.type):
-        microseconds = values.cast(pa.int64()).cast(pa.float64())
+        microseconds = values.cast(pa.int64()).cast(pa.float64(), safe=False)
         return pc.fill_null(microseconds, math.nan).to_numpy(zero_copy_only=False) / 1e6
     if pa.types.is_float32(values.type):
         numbers: np.ndarray = values.fill_null(math.nan).to_numpy(zero_copy_only=False)

@@ -60,7 +60,7 @@ def run(
         data = atomic_files.read_json(statistics)
         origin = provenance(
             verdict, data, tried, run=run, inputs=inputs, champion=champion, force=force, parameters=parameters,
-            label_values=label_values(tasks.get(task)), began_with=began_with(task, destination, champion, parameters),
+            label_values=label_values(tasks.get(task)), began_with=began_with(task, parameters),
         )  # fmt: skip
         extra = papers(task, origin, data, verdict, tried, Path(rehearsal))
         if (weights := Path(model) / WEIGHTS).is_file():  # a later run may begin with them
@@ -72,14 +72,11 @@ def run(
     return result
 
 
-def began_with(task: str, destination: str, champion: str, parameters: Mapping[str, str]) -> str:
-    """Until when the version learned from whose weights a warm start took: the champion's; "" without one."""
-    by = tasks.get(task).splits.by
-    if not by or not parameters.get("warm_start"):
-        return ""
-    number = champion.partition(":")[0]
-    known = [version for version in served.versions(destination, task) if str(version.number) == number]
-    return trained_until.of_version(known[0], by) if known else ""
+def began_with(task: str, parameters: Mapping[str, str]) -> str:
+    """Until when the version learned from whose weights a warm start took; "" without one."""
+    by, start = tasks.get(task).splits.by, parameters.get("warm_start", "").rpartition("#")[0]
+    version = served.at(start) if by and start else None
+    return trained_until.of_version(version, by) if version else ""
 
 
 def papers(

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.reading.raw_batch import is_bytes, is_text
 from components.reading.single_values import Fault, shown
 from transforms import iso_dates
 
@@ -19,10 +20,8 @@ def dates(name: str, raw: pa.Array) -> tuple[pa.Array, list[Fault]]:
         return raw.cast(UTC), []
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return _stamps(name, raw)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if is_text(kind) or is_bytes(kind):
         return _texts(name, raw.cast(pa.binary()))
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return _texts(name, raw)
     rows = np.flatnonzero(raw.is_valid())
     fault = Fault(f"{name} is no date (write {iso_dates.SUCH_AS})", rows, lambda at: f"{raw[at].as_py()!r:.40}")
     return pa.nulls(len(raw), UTC), [fault] if len(rows) else []

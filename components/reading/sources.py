@@ -5,22 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 from components.reading.data_frames import read_frames
 from components.reading.find_files import FilePart, divided, file_parts, read_file
 from components.reading.headers import asked, renamed
 from components.reading.picture_folders import PicturesPart, meant, picture_parts
 from components.reading.raw_batch import Batch
-from components.reading.tfds_source import TfdsPart, is_tfds, tfds_parts
+from components.reading.tfds_source import TfdsPart, tfds_parts
+from components.storage.local_paths import source_kind
 from tasks import Feature, InputError, Part, Task
 
-Kind = Literal["sample", "real", "user"]
 Source = Part | FilePart | PicturesPart | TfdsPart
-
-
-def source_kind(data: str) -> Kind:
-    return "sample" if data == "sample" else "real" if data == "real" else "user"
 
 
 def source_parts(task: Task, data: str, data_dir: str = "") -> list[Source]:
@@ -37,17 +32,19 @@ def source_parts(task: Task, data: str, data_dir: str = "") -> list[Source]:
 def _parts(task: Task, data: str, data_dir: str) -> list[Source]:
     kind = source_kind(data)
     if not data:
-        raise InputError("The data must be 'sample', 'real', or a file or glob. Received: ''.")
+        raise InputError("The data must be 'sample', 'real', 'tfds:NAME', or a file or glob. Received: ''.")
     if data_dir and not Path(data_dir).is_dir():
         raise InputError(f"The data directory must be one that exists. Received: {data_dir!r}.")
-    if is_tfds(data):
+    if kind == "tfds":
         return [*tfds_parts(task, data, data_dir)]
     if kind == "user":
         return [*(picture_parts(data) if meant(task.columns, data) else file_parts(data))]
     if kind == "sample":
         return list(task.sample())
     if task.real is None:
-        raise InputError("This task has no real data set. Expected 'sample', or a file or glob of your own.")
+        raise InputError(
+            "This task has no real data set. Expected 'sample', 'tfds:NAME', or a file or glob of your own."
+        )
     real = task.real(Path(data_dir) if data_dir else None)
     return [*(tfds_parts(task, real, data_dir) if isinstance(real, str) else real)]
 

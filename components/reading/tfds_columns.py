@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks import Category, Feature, Image, InputError, Number, Task, Text
+from tasks import Category, Date, Feature, Image, InputError, Number, Task, Text
 
 ELEMENT = re.compile(r"(?P<name>.+)\[(?P<at>\d+)\]")
 
@@ -85,6 +85,7 @@ WANTED: Mapping[type, tuple[str, frozenset[str]]] = {
     Category: ("classes, numbers or text", frozenset({"class", "number", "text"})),
     Text: ("text", frozenset({"text"})),
     Image: ("pictures", frozenset({"picture"})),
+    Date: ("text", frozenset({"text"})),  # of numbers nobody knows what they count
 }
 
 
@@ -105,7 +106,7 @@ def _one(column: Feature, data: str, there: Mapping[str, Held]) -> Found:
             f'data set calls it can be said in the task: {kind}("{column.name}", ..., column="NAME"), with '
             'column="NAME[0]" for the first of several values.'
         )
-    held, (words, kinds) = there[key], WANTED.get(type(column), ("numbers or text", frozenset({"number", "text"})))
+    held, (words, kinds) = there[key], WANTED[type(column)]
     if held.kind not in kinds or (element is None and held.length != 1):
         raise InputError(
             f"{data}: the column {key!r} does not fit {type(column).__name__} {column.name!r}. Expected {words}, one "

@@ -7,7 +7,6 @@ split is, and what each column holds.
 from __future__ import annotations
 
 import functools
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +19,14 @@ import numpy as np
 from components.examples.tfrecord import DamagedRecordError, read_records
 from components.progress import say
 from components.reading.find_files import readable, version_of
+from components.reading.picture_folders import SPLITS
 from components.reading.raw_batch import Batch
 from components.reading.tfds_columns import Found, columns_of, fitting
 from components.reading.tfrecord_file import some
-from components.storage.local_paths import local_path
+from components.storage.local_paths import TFDS
 from tasks import Feature, InputError, Split, Task, nearest
+from tasks._files import tfds_folder
 
-PREFIX = "tfds:"
-SPLITS: dict[str, Split] = {"train": "train", "eval": "eval", "validation": "eval", "val": "eval", "test": "test"}
 NAME = re.compile(r"(?P<name>\w+)(?:/(?P<config>[\w.\-]+))?(?::(?P<version>\d+\.\d+\.\d+))?")
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 FORMATS = ("tfrecord", "array_record")
@@ -80,13 +79,9 @@ class TfdsPart:
             yield from islice(read_records(file), self.skip, self.skip + self.take)
 
 
-def is_tfds(data: str) -> bool:
-    return data.startswith(PREFIX)
-
-
 def tfds_parts(task: Task, data: str, data_dir: str = "") -> list[TfdsPart]:
     """A part for each piece of a file; InputError for whatever cannot be meant."""
-    name, *asked = data.removeprefix(PREFIX).split(",")
+    name, *asked = data.removeprefix(TFDS).split(",")
     folder = _folder(data, name, data_dir)
     # It takes a second to import, and TensorFlow does not come with it.
     import tensorflow_datasets as tfds
@@ -107,7 +102,7 @@ def tfds_parts(task: Task, data: str, data_dir: str = "") -> list[TfdsPart]:
     hashed = functools.cache(version_of)
     return [
         TfdsPart(
-            name=f"{PREFIX}{info.full_name} {wanted}, {Path(piece.filename).name}{_within(piece)}",
+            name=f"{TFDS}{info.full_name} {wanted}, {Path(piece.filename).name}{_within(piece)}",
             version=f"{hashed(piece.filename)} {piece.skip}:{piece.skip + piece.take} {described}",
             split=split, path=piece.filename, skip=piece.skip, take=piece.take, found=found,
         )
@@ -129,7 +124,7 @@ def _folder(data: str, name: str, data_dir: str) -> Path:
             f"{data} names no data set. Expected, for example, tfds:penguins/simple, or with splits "
             f"'tfds:imdb_reviews,train=train[:60%],eval=train[60%:],test=test'."
         )
-    root = local_path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    root = tfds_folder(Path(data_dir) if data_dir else None)
     called, config, version = match.groups()
     folder = root / called
     if not folder.is_dir():
@@ -137,7 +132,7 @@ def _folder(data: str, name: str, data_dir: str) -> Path:
     configs = [child.name for child in _folders(folder) if not VERSION.fullmatch(child.name)]
     if not config and configs and not any(VERSION.fullmatch(child.name) for child in _folders(folder)):
         if len(configs) > 1:
-            options = " or ".join(f"{PREFIX}{called}/{one}" for one in configs)
+            options = " or ".join(f"{TFDS}{called}/{one}" for one in configs)
             raise InputError(f"{data} is prepared in several configurations. Expected {options}.")
         config = configs[0]
     folder = folder / config if config else folder

@@ -14,9 +14,9 @@ from components import settings
 from components.code import code_hash
 from components.progress import say
 from components.reading.sources import snapshot, source_parts
-from components.reading.tfds_source import is_tfds
 from components.resolve import date_placeholders
 from components.serving import versions as served
+from components.storage.local_paths import source_kind
 from tasks import InputError, Task
 
 STEPS = ("ingest", "validate", "transform", "train", "evaluate", "rehearse", "push")
@@ -62,7 +62,7 @@ def run(
     overrides = {**definition.models[chosen].settle(overrides), **overrides}
     preprocess, train = settings.check_overrides(definition, chosen, overrides)
     check_destination(destination, task)
-    if data_dir and data != "real" and not is_tfds(data):
+    if data_dir and source_kind(data) not in ("real", "tfds"):
         raise InputError(
             f"The directory {data_dir!r} is for the real data's files. Expected --data real or tfds:NAME with it. "
             f"Received: --data {data}."

@@ -151,9 +151,12 @@ def plain(name: str, values: np.ndarray) -> Any:
         return short_floats(values)
     if values.dtype.kind != "O":
         return values.tolist()
-    flat: list[Any] = [value.decode(errors="replace") for value in values.ravel().tolist()]
-    if name.endswith("_bytes"):
-        flat = [{"b64": base64.b64encode(value).decode()} for value in values.ravel().tolist()]
+    contents = values.ravel().tolist()
+    flat: list[Any] = (
+        [{"b64": base64.b64encode(content).decode()} for content in contents]
+        if name.endswith("_bytes")
+        else [content.decode(errors="replace") for content in contents]
+    )
     return np.array([*flat, None], np.dtype("O"))[:-1].reshape(values.shape).tolist()
 
 

@@ -14,6 +14,7 @@ FEW_ROWS, FEW_IN_SLICE = 1000, 30
 SOURCES = {
     "sample": "the synthetic sample that the task makes up itself",
     "real": "the real data set",
+    "tfds": "a data set of TensorFlow Datasets",
     "user": "the user's own files",
 }
 

@@ -36,10 +36,11 @@ def predicted(stream: BinaryIO) -> Iterator[Predicted | None]:
     for record in read_records(stream):
         try:
             log = PredictionLog.FromString(record)
-        except DecodeError:
+            request, response = log.predict_log.request, log.predict_log.response
+            inputs, outputs = arrays(request.inputs), arrays(response.outputs)
+        except (DecodeError, TypeError, ValueError):  # no record, or tensors that are none
             yield None
             continue
-        request, response = log.predict_log.request, log.predict_log.response
         # The answer tells the version where the request asked for the newest one.
         specs = (response.model_spec, request.model_spec, log.log_metadata.model_spec)
         yield (
@@ -47,9 +48,9 @@ def predicted(stream: BinaryIO) -> Iterator[Predicted | None]:
                 model=next((spec.name for spec in specs if spec.name), ""),
                 version=next((spec.version.value for spec in specs if spec.version.value), 0),
                 signature=request.model_spec.signature_name or DEFAULT_SIGNATURE,
-                inputs=arrays(request.inputs),
-                outputs=arrays(response.outputs),
+                inputs=inputs,
+                outputs=outputs,
             )
-            if request.inputs
+            if inputs
             else None
         )

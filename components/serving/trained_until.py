@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,4 +29,9 @@ def of_version(version: versions.Version, column: str) -> str:
 
 def latest(*dates: str) -> str:
     """The newest of these; what is no date counts for nothing."""
-    return max(dates, key=lambda date: iso_dates.microseconds(date) or iso_dates.EARLIEST * 10**6, default="")
+
+    def moment(date: str) -> float:
+        found = iso_dates.microseconds(date)
+        return -math.inf if found is None else found
+
+    return max(dates, key=moment, default="")

@@ -40,7 +40,8 @@ def read(task: Task, pattern: str, key: str) -> Labels:
             rows = check((), task.label, batch)
             for group in rows.aside:
                 found.aside[group.reason] += len(group.numbers)
-            keys = batch.columns[key].take(pa.array(np.searchsorted(batch.numbers, rows.numbers)))
+            places = pa.array(np.searchsorted(batch.numbers, rows.numbers))
+            keys = batch.columns.get(key, pa.nulls(len(batch))).take(places)
             values = rows.columns[task.label.name].to_pylist()
             found.by_key.update((str(k), v) for k, v in zip(keys.to_pylist(), values, strict=True) if k is not None)
     del found.aside[f"{task.label.name} is missing"]  # not known yet

@@ -85,6 +85,9 @@ def _asked(name: str, task: Task, found: Predicted) -> Iterator[Row | None]:
         yield None
         return
     main = found.outputs.get(main_output(task))
-    answers = [{}] * len(instances) if main is None else [{main_output(task): value} for value in main.tolist()]
-    for instance, answer in zip(instances, answers, strict=False):
+    if main is None or np.ndim(main) == 0 or len(main) != len(instances):
+        answers: list[dict[str, Any]] = [{}] * len(instances)
+    else:
+        answers = [{main_output(task): value} for value in main.tolist()]
+    for instance, answer in zip(instances, answers, strict=True):
         yield Row(key="", task=name, version=found.version, instance=instance, answer=answer)

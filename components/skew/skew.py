@@ -103,7 +103,7 @@ def _with_labels(found: Found, asked: Asked, labels: Labels, before: Mapping[str
     """The same with the rows whose label is known by now, and with how the labels are spread."""
     task, notes = asked.task, list(found.notes)
     answered, raw = labels_.answers(task, labels, asked.labelled)
-    if found.rows and answered.empty:
+    if found.rows and not asked.labelled:
         seen = next(iter(labels.by_key), "none")
         raise InputError(
             f"No label is of a row that version {found.version.number} answered: the log has none of their ids, such "

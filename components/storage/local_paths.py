@@ -1,9 +1,13 @@
-"""Paths of this machine as people type them."""
+"""Paths of this machine, and names of data, as people type them."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
+
+Kind = Literal["sample", "real", "tfds", "user"]
+TFDS = "tfds:"
 
 
 def local_path(words: str) -> Path:
@@ -11,6 +15,8 @@ def local_path(words: str) -> Path:
     return Path(os.path.expanduser(words))  # noqa: PTH111 (pathlib's fails there)
 
 
-def is_place(data: str) -> bool:
-    """Whether data so named are files: `sample`, `real` and `tfds:NAME` are none."""
-    return data not in {"sample", "real"} and not data.startswith("tfds:")
+def source_kind(data: str) -> Kind:
+    """What data so named are; "user" for files of one's own."""
+    if data.startswith(TFDS):
+        return "tfds"
+    return "sample" if data == "sample" else "real" if data == "real" else "user"

@@ -59,7 +59,7 @@ def run(
     preprocessing = Preprocessing(transform_graph)
     fitted = shuffled_batches.load(definition, train, preprocessing, examples, tuple(train.fit_on.split("+")))
     watched = None
-    if train.fit_on == "train" and definition.splits.eval:
+    if train.fit_on == "train" and definition.splits.fills("eval"):
         watched = shuffled_batches.load(definition, train, preprocessing, examples, ("eval",))
 
     with found.scope():

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import tasks
-from components.storage.local_paths import is_place, local_path
+from components.storage.local_paths import local_path, source_kind
 from pipelines import check_arguments, compiled_graph
 from pipelines.commands import run_summary
 from pipelines.compiled_graph import Graph
@@ -69,7 +69,7 @@ def pipeline_arguments(given: argparse.Namespace) -> dict[str, Any]:
     return {
         "task": given.task,
         "model": given.model,
-        "data": _place(given.data) if is_place(given.data) else given.data,
+        "data": _place(given.data) if source_kind(given.data) == "user" else given.data,
         "data_dir": _place(given.data_dir) if given.data_dir else "",
         "destination": str(given.serving_dir),
         "seed": given.seed,

@@ -14,7 +14,7 @@ from typing import Any
 
 import tasks
 from components import code
-from components.storage.local_paths import is_place, local_path
+from components.storage.local_paths import local_path, source_kind
 from pipelines.commands.run_summary import number
 
 LOOKS = 0.3
@@ -57,7 +57,7 @@ def watched(task: str, data: str) -> Seen:
     """The task's file, what it imports of ours, all transforms, and the data's files, as they are now."""
     files = {str(code.place(f"tasks/{task}.py")), *map(str, (code.ROOT / "transforms").glob("*.py"))}
     files |= {str(code.place(f"tasks/{path.name}")) for path in code.place(f"tasks/{task}.py").parent.glob("_*.py")}
-    if is_place(data) and "://" not in data:
+    if source_kind(data) == "user" and "://" not in data:
         files |= set(glob.glob(str(local_path(data)), recursive=True))  # noqa: PTH207 (pathlib takes no whole path as a pattern)
     return {name: _state(Path(name)) for name in sorted(files)}
 

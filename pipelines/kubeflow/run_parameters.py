@@ -15,7 +15,7 @@ from typing import Any
 import tasks
 from components import settings
 from components.resolve import step as resolve
-from components.storage.local_paths import is_place
+from components.storage.local_paths import source_kind
 from pipelines import check_arguments, compiled_graph
 from pipelines.kubeflow import backend_limits, check_urls, profile, step_resources
 from pipelines.kubeflow.profile import VERSION, Profile, volume
@@ -117,7 +117,7 @@ def _destination(chosen: Profile) -> str:
 
 
 def _data(words: str) -> str:
-    if not is_place(words):
+    if source_kind(words) != "user":
         return words
     check_urls.check_placeholders(words, "--data")
     return _on_cluster(words, "--data")

@@ -43,10 +43,10 @@ def possible_fits(axes: Sequence[Axis], task: Task, model: str, fixed: Mapping[s
     fits = [
         settings.train_settings(task, name, {**trained, **change})[0] for name in models for change in [{}, *changes]
     ]
-    if not task.splits.eval or any(fit.fit_on != "train" for fit in fits):
+    if not task.splits.fills("eval") or any(fit.fit_on != "train" for fit in fits):
         raise InputError(
             "A search chooses by rows that training watches, and here none are held out for that. Expected a task with "
             "an eval split, and train.fit_on=train. Received: "
-            + ("a task without." if not task.splits.eval else "train.fit_on with more than train.")
+            + ("a task without." if not task.splits.fills("eval") else "train.fit_on with more than train.")
         )
     return fits

@@ -96,7 +96,7 @@ def _column(task: Task, column: Feature, found: Mapping[str, Any]) -> list[Any]:
     quantiles = [value for value in found.get("quantiles", []) if value is not None]
     median = quantiles[len(quantiles) // 2] if quantiles else None
     if isinstance(column, Date):
-        middle = None if median is None else iso_dates.written(round(median) * 10**6)
+        middle = None if median is None else iso_dates.of_seconds(round(median))
         return [*start, None, None, found.get("first"), middle, found.get("last"), _histogram(column.name, quantiles)]
     numbers = [found.get("mean"), found.get("std"), found.get("min"), median, found.get("max")]
     return [*start, *numbers, _histogram(column.name, quantiles)]

@@ -77,7 +77,7 @@ def _by_size(feature: Feature, values: Array) -> list[tuple[str, float | None, A
 def _named(feature: Feature, values: Array) -> tuple[str, float | None]:
     """From which value on the group is, and where it stands on an axis: a date on none."""
     if isinstance(feature, Date):
-        return f"from {iso_dates.written(round(float(values.min()) * 10**6))[:10]}", None
+        return f"from {iso_dates.of_seconds(float(values.min()))[:10]}", None
     return f"from {values.min():.4g}", float(values.mean())
 
 

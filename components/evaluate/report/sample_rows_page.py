@@ -269,7 +269,7 @@ def _plain(feature: Feature, value: Any) -> Any:
     if isinstance(plain, bytes):
         plain = _decoded(plain)
     if isinstance(feature, Date):
-        return "" if plain != plain else iso_dates.written(round(plain * 10**6))
+        return "" if plain != plain else iso_dates.of_seconds(plain)
     if isinstance(feature, Category):
         return dict(zip(map(str, feature.values), feature.labels, strict=True)).get(number(plain), number(plain))
     return plain

@@ -47,9 +47,8 @@ def synthetic(statistics: Mapping[str, Any], data: str) -> Markup:
 def gate(blessing: Mapping[str, Any], past: Sequence[Mapping[str, Any]] = ()) -> Markup:
     """Every bar, how earlier versions cleared it, and below it every other metric."""
     champion = blessing.get("champion")
-    against = (
-        f"version {champion.partition(':')[0]}, on the same rows" if champion else "none, as nothing is served yet"
-    )
+    how = "on the same rows" if blessing.get("champion_metrics") else "not compared"
+    against = f"version {champion.partition(':')[0]}, {how}" if champion else "none, as nothing is served yet"
     head = ["Metric", "Rows", "Bar", "This model", "Interval", "Champion", "Tolerance", "Verdict"]
     bars = table(head, map(_bar, blessing["bars"]))
     said = f"Judged on {number(blessing['rows'])} test rows. Champion: {against}. {SAID}"

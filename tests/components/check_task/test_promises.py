@@ -12,7 +12,7 @@ import tasks
 from components.check_task import definition
 from components.check_task.broken_promise import BrokenPromiseError
 
-GOOD = '''"""sluice run zz_boats"""
+GOOD = '''"""sluice run zz_ships"""
 import numpy as np
 import pandas as pd
 from tasks import Bar, Category, Model, Number, Part, Splits, Task, Train
@@ -38,15 +38,15 @@ TASK = Task(
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SLUICE_TASKS", str(tmp_path))
-    monkeypatch.delitem(sys.modules, "tasks.zz_boats", raising=False)
-    monkeypatch.delattr(tasks, "zz_boats", raising=False)
+    monkeypatch.delitem(sys.modules, "tasks.zz_ships", raising=False)
+    monkeypatch.delattr(tasks, "zz_ships", raising=False)
     return tmp_path
 
 
 def test_a_good_one_keeps_all(folder: Path) -> None:
-    (folder / "zz_boats.py").write_text(GOOD)
+    (folder / "zz_ships.py").write_text(GOOD)
     for promise in definition.PROMISES.values():
-        promise("zz_boats")
+        promise("zz_ships")
 
 
 @pytest.mark.parametrize(
@@ -63,18 +63,18 @@ def test_a_good_one_keeps_all(folder: Path) -> None:
 )  # fmt: skip
 def test_a_broken_promise_is_told(folder: Path, promise: str, old: str, new: str, sentence: str) -> None:
     assert old in GOOD
-    (folder / "zz_boats.py").write_text(GOOD.replace(old, new))
+    (folder / "zz_ships.py").write_text(GOOD.replace(old, new))
     with pytest.raises(BrokenPromiseError, match=sentence):
-        definition.PROMISES[promise]("zz_boats")
+        definition.PROMISES[promise]("zz_ships")
 
 
 @pytest.mark.thorough
 @pytest.mark.slow
 def test_the_command_tells_what_a_models_function_does_wrong(folder: Path) -> None:
-    (folder / "zz_boats.py").write_text(GOOD)
-    words = [sys.executable, "-m", "pipelines", "check", "zz_boats", "--tasks", str(folder)]
+    (folder / "zz_ships.py").write_text(GOOD)
+    words = [sys.executable, "-m", "pipelines", "check", "zz_ships", "--tasks", str(folder)]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert "✗ mlp: it answers with what its label asks: " in done.stdout
-    assert done.stdout.splitlines()[-1] == "zz_boats breaks 3 of 15 promises."
+    assert done.stdout.splitlines()[-1] == "zz_ships breaks 3 of 15 promises."
     assert "Traceback" not in done.stderr

@@ -21,7 +21,7 @@ from tasks import Bar, Date, Number, Splits, Task
 DAY = 86_400.0
 
 
-def frame(days: int = 60) -> pd.DataFrame:
+def frame(days: int = 80) -> pd.DataFrame:
     """A row a day from 1970 on; the champion is right where it has learned from the row, the challenger nearly."""
     label = np.arange(days) % 7.0
     answers = {"prediction": label + 0.1, "champion": label + np.where(np.arange(days) < 40, 0.0, 1.0)}
@@ -58,9 +58,9 @@ def judged(task: Task, champion: versions.Version | None) -> dict[str, Any]:
 
 def test_a_champion_that_has_seen_older_test_rows_is_judged_by_the_newer_ones(rentals: Task, tmp_path: Path) -> None:
     document = judged(rentals, served(tmp_path, {}, trained_until={"when": "1970-02-09"}))
-    assert document["rows"] == 20  # the champion learned up to the 40th day
+    assert document["rows"] == 40  # the champion learned up to the 40th day
     assert document["older_rows"] == 40
-    assert document["bars"][0]["champion"] == pytest.approx(1.0)  # 0.33 on all, of which it knew two thirds by heart
+    assert document["bars"][0]["champion"] == pytest.approx(1.0)  # 0.5 on all, of which it knew half by heart
     assert document["blessed"]
     told = verdict_page.gate(document)
     assert (
@@ -70,19 +70,25 @@ def test_a_champion_that_has_seen_older_test_rows_is_judged_by_the_newer_ones(re
 
 
 def test_rows_of_the_very_moment_are_not_new() -> None:
-    found = comparable(frame(3), "1970-01-02")
-    assert found.rows["row"].tolist() == [2]
+    found = comparable(frame(32), "1970-01-02")
+    assert found.rows["row"].tolist() == list(range(2, 32))
     assert comparable(frame(3), "").rows["row"].tolist() == [0, 1, 2]
 
 
-def test_where_no_row_is_new_to_both_nothing_is_pushed_by_itself(rentals: Task, tmp_path: Path) -> None:
-    document = judged(rentals, served(tmp_path, {}, trained_until={"when": "1970-03-01"}))
+@pytest.mark.parametrize(("until", "newer"), [("1970-03-21", 0), ("1970-02-20", 29)])
+def test_where_too_few_rows_are_new_to_both_nothing_is_pushed_by_itself(
+    rentals: Task, tmp_path: Path, until: str, newer: int
+) -> None:
+    document = judged(rentals, served(tmp_path, {}, trained_until={"when": until}))
     assert not document["blessed"]
     assert document["reasons"] == [
-        "The serving model learned from rows up to 1970-03-01, and no test row is newer: the last is of 1970-03-01. So "
-        "they cannot be compared. Run again with newer rows, or push the new one with --force REASON."
+        f"The serving model learned from rows up to {until}, and of the test rows, up to 1970-03-21, {newer} of 30 that it "
+        "takes are newer. So they cannot be compared. Run again with newer rows, or push the new one with --force REASON."
     ]
     assert document["bars"][0]["champion"] is None
+    told = verdict_page.gate(document)
+    assert "Judged on 80 test rows. Champion: version 1, not compared." in told
+    assert "Left out" not in told
 
 
 def test_of_a_champion_whose_rows_were_split_by_content_the_statistics_tell(rentals: Task, tmp_path: Path) -> None:
@@ -93,7 +99,7 @@ def test_of_a_champion_whose_rows_were_split_by_content_the_statistics_tell(rent
 
 def test_rows_split_by_content_are_all_compared(plane: Task, tmp_path: Path) -> None:
     champion = served(tmp_path, {}, trained_until={"when": "1970-02-09"})
-    assert len(evaluate.compared(plane, champion, frame()).rows) == 60
+    assert len(evaluate.compared(plane, champion, frame()).rows) == 80
 
 
 def test_the_provenance_says_until_when_and_a_warm_start_knows_what_its_weights_knew() -> None:

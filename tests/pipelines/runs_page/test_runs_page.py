@@ -131,7 +131,8 @@ def test_a_browser_draws_the_list(tmp_path: Path) -> None:
     page = write.write(tmp_path)
     command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     done = subprocess.run(
-        [*command, "--dump-dom", f"file://{page}"], capture_output=True, text=True, timeout=120, check=True,
+        [*command, "--virtual-time-budget=5000", "--dump-dom", f"file://{page}"],
+        capture_output=True, text=True, timeout=120, check=True,
         env={**os.environ, "HOME": str(tmp_path)},
     )  # fmt: skip
     (line,) = re.findall(r"<tbody><tr>.*?</tr></tbody>", done.stdout)
