@@ -56,6 +56,7 @@ install: .venv/installed
 	@echo "Setting up .venv with $$("$(PYTHON)" --version): about 250 packages, once (two to five minutes)."
 	@"$(PYTHON)" -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock & \
+	trap "kill $$! 2>/dev/null; exit 1" INT TERM; \
 	seconds=0; while kill -0 $$! 2>/dev/null; do sleep 1; seconds=$$((seconds + 1)); \
 		[ $$((seconds % 5)) -ne 0 ] || echo "  $$seconds s: $$(ls -d .venv/lib/python*/site-packages/*.dist-info | wc -l) packages in place"; \
 	done; wait $$!
@@ -91,5 +92,5 @@ image:
 	docker build --target gpu --tag $(IMAGE)-gpu .
 
 clean:
-	rm -rf .venv runs serving dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv runs serving dist .flink interop/target .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,7 +13,6 @@ from components.storage.local_paths import local_path, source_kind
 from pipelines import check_arguments, compiled_graph
 from pipelines.commands import run_summary
 from pipelines.compiled_graph import Graph
-from pipelines.local import webhook
 from pipelines.local.dry_run import preview
 from pipelines.local.progress_display import Display
 from pipelines.local.progress_events import Events
@@ -28,6 +27,8 @@ EVENTS = {FAILED: "failed", WRONG_INPUT: "failed", REJECTED: "rejected"}
 def main(given: argparse.Namespace) -> int:
     if not given.notify:
         return _main(given)
+    from pipelines.local import webhook
+
     webhook.check(given.notify)
     try:
         return _main(given)
@@ -56,6 +57,8 @@ def _main(given: argparse.Namespace) -> int:
 
 
 def _notify(url: str, result: Result) -> None:
+    from pipelines.local import webhook
+
     facts = as_json(result)
     name = facts["run"] or f"sluice run {facts['task']}"
     said = f"failed: {result.trouble}" if result.trouble else "\n".join(run_summary.verdict(result.facts))

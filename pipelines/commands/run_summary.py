@@ -38,7 +38,7 @@ def verdict(facts: Mapping[str, Any]) -> list[str]:
         return [where]
     if facts.get("blessed") is None:
         return [str(facts["status"])]
-    if facts["blessed"] and not facts.get("parameters", {}).get("publish", True):
+    if facts["blessed"] and not facts.get("reasons") and not facts.get("parameters", {}).get("publish", True):
         return ["the model clears the gate; it was not to be pushed"]
     said = "the model clears the gate, but was held back" if facts["blessed"] else "the gate rejected the model"
     return [f"{said}; nothing was pushed:", *_listed(facts)]

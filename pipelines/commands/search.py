@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,9 +20,10 @@ from components.reading.sources import snapshot, source_parts
 from components.resolve import date_placeholders
 from pipelines.commands import run_summary
 from pipelines.commands.run import as_json, overrides
+from pipelines.local import run_record
 from pipelines.local.progress_display import Display
 from pipelines.local.remove_runs import SEARCHES, in_use
-from pipelines.local.run import FAILED, Result
+from pipelines.local.run import DONE, FAILED, Result
 from pipelines.local.side_by_side import Workers
 from pipelines.trials import one_run, page, space, study, watched_metric
 from pipelines.trials.conduct import Conductor, judged
@@ -55,9 +55,9 @@ def main(given: argparse.Namespace) -> int:
     display.begin("search", Path(os.devnull))
     display.tick("looking at the data")
     place = given.runs_dir / SEARCHES / f"{given.task}-{identity(task, given, axes)}"
-    place.mkdir(parents=True, exist_ok=True)
-    command = shlex.join(["sluice", *sys.argv[1:]])
+    command = run_record.typed()
     story = Story(place=place, task=given.task, metric=metric, count=given.trials, axes=axes, command=command)
+    given.runs_dir.mkdir(parents=True, exist_ok=True)
     with in_use(given.runs_dir), study.alone(place):
         known = study.opened(place, higher=metric.higher, seed=given.seed, epochs=min(fit.epochs for fit in fits))
         return _search(task, given, story, known, display)
@@ -83,9 +83,8 @@ def _search(task: Task, given: argparse.Namespace, story: Story, known: optuna.S
             return FAILED
         combination = page.chosen(best, story.axes)
         result = judged(workers, filled(task, given, combination), known.study_name, display)
-    pushes = not result.trouble and result.facts.get("blessed")
-    push = one_run.push_command(given, {**_typed(given), **combination}) if pushes else ""
-    story = replace(story, judged=result.facts, push=push)
+    push = one_run.push_command(given, {**_typed(given), **combination}) if result.status == DONE else ""
+    story = replace(story, judged=None if result.trouble else result.facts, push=push)
     page.write(known, story)
     _tell(given, known, story, result)
     return result.status
@@ -95,10 +94,11 @@ def demand_room(axes: Sequence[Axis], given: argparse.Namespace) -> None:
     """A small space has nothing to be searched: all of it can be tried."""
     count = math.prod(axis.count for axis in axes)
     if count <= given.trials:
-        grids = " ".join(f"--grid {axis.key}={','.join(axis.values)}" for axis in axes)
+        grids = [word for axis in axes for word in ("--grid", f"{axis.key}={','.join(axis.values)}")]
+        grids += [word for key, value in _typed(given).items() for word in ("--grid", f"{key}={value}")]
         raise InputError(
             f"The space has just {count:g} combinations, no more than the {given.trials} trials. To try each of them "
-            f"once: sluice sweep {given.task} {grids}"
+            f"once: {one_run.command('sweep', given, grids)}"
         )
 
 

@@ -141,7 +141,7 @@ def _next(given: argparse.Namespace, combinations: list[Combination], results: l
     said = "Chosen by the rows that training watches, and judged once, on the test rows"
     said = "Chosen by the test rows, which judge it too, so its score flatters it" if ranking.on_test else said
     pushed = f"To push the best: {push_command(given, combinations[best])}"
-    return "\n".join([*verdict(results[best], said), *([pushed] if results[best].facts.get("blessed") else [])])
+    return "\n".join([*verdict(results[best], said), *([pushed] if results[best].status == DONE else [])])
 
 
 def _whole(results: list[Result]) -> bool:

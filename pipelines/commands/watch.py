@@ -48,7 +48,8 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         was = before.get("metrics", {}).get(name)
         if was != value:
             metrics.append(f"{name} {number(value)}" if was is None else f"{name} {number(was)} → {number(value)}")
-    verdict = "clears the gate" if now["blessed"] else f"is rejected: {'; '.join(now['reasons'])}"
+    cleared = now["blessed"] and not now["reasons"]
+    verdict = "clears the gate" if cleared else f"is rejected: {'; '.join(now['reasons'])}"
     pushed = f", pushed to {now['pushed']}" if now["pushed"] and now["pushed"] != before.get("pushed") else ""
     return f"{now['run']}: {'   '.join(metrics) or 'the same metrics'}   {verdict}{pushed}"
 

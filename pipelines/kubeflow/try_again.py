@@ -20,17 +20,28 @@ def reading(ask: Callable[[], Answer], host: str) -> Answer:
 
 
 def changing(ask: Callable[[], Answer], done: Callable[[], Answer | None]) -> Answer:
-    """For requests that must not be carried out twice: where an answer is lost, `done` looks for what came of it."""
+    """For requests that must not be carried out twice: where an answer is lost, `done` looks for what came of it.
+
+    It looks before the next attempt, and once more after the last: the backend may still have been at work before.
+    """
+    lost = False
 
     def attempt() -> Answer:
+        nonlocal lost
+        if lost and (found := done()):
+            return found
         try:
             return ask()
         except Unreachable:
-            if found := done():
-                return found
+            lost = True
             raise
 
-    return _patiently(attempt, lambda error: isinstance(error, Unreachable) and error.away, str)
+    try:
+        return _patiently(attempt, lambda error: isinstance(error, Unreachable) and error.away, str)
+    except Unreachable:
+        if found := done():
+            return found
+        raise
 
 
 def _patiently(

@@ -28,8 +28,8 @@ CARRIED = (
 )  # fmt: skip
 ON_CLUSTER = (
     "host", "namespace", "token_file", "profile", "backend", "service_account", "pipeline_root", "image", "gpu_image",
-    "gpus", "gpu_type", "gpu_node_selector", "gpu_toleration", "node_selector", "toleration", "secret", "env", "volume",
-    "shm", "disabled",
+    "steps", "gpus", "gpu_type", "gpu_node_selector", "gpu_toleration", "node_selector", "toleration", "secret", "env",
+    "volume", "shm", "disabled",
 )  # fmt: skip
 KEPT = ("data", "data_dir", "model")
 

@@ -11,7 +11,7 @@ from typing import Any
 from components.serving.provenance import git_revision, library_versions
 from components.storage.atomic_files import read_json
 from pipelines.compiled_graph import RUN_NAME, Graph
-from pipelines.local import failure_report, interrupts, run_record
+from pipelines.local import interrupts, run_record
 from pipelines.local.progress_display import Display
 from pipelines.local.remove_runs import in_use
 from pipelines.local.run_record import Record
@@ -162,6 +162,8 @@ def _warnings(outputs: Mapping[str, Outputs], record: Record) -> list[str]:
 
 def _report(record: Record, error: StepFailedError, pages: list[Path]) -> str:
     """Write what failed over the newest page there is; the end of the sentence that tells where."""
+    from pipelines.local import failure_report  # not needed where all goes well
+
     page = next((page for page in reversed(pages) if page.is_file()), None)
     target = record.path / "report.html"
     try:

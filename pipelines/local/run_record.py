@@ -47,7 +47,7 @@ class Record:
                 number += 1
         (path / "logs").mkdir()
         record = cls(path, {"run": path.name, "task": task, "status": "running", **facts})
-        record.update(steps=[], started=now(), command=_typed())
+        record.update(steps=[], started=now(), command=typed())
         return record
 
     def update(self, **facts: Any) -> None:
@@ -82,7 +82,7 @@ class Record:
         os.close(self._alive)
 
 
-def _typed() -> str:
+def typed() -> str:
     """The command, but for a webhook's address: that is often a secret, and no part of what the run is."""
     kept, words = ["sluice"], iter(sys.argv[1:])
     for word in words:

@@ -56,7 +56,7 @@ class Walk:
         self.values = Values(record.name, self.runs, graph.arguments(arguments))
         self.nonce = "" if use_cache else secrets.token_hex(8)
         self.display = display or Display()
-        place = kept_at(self.runs)
+        place = server.place if server else kept_at(self.runs)
         self.server = server or WarmServer(record.log("warm"), preload, place)
         self.clean = WarmServer(record.log("warm"), CLEAN, place, clean=True)
         self.shared = server is not None
@@ -65,8 +65,8 @@ class Walk:
     def run(self, until: str = "") -> dict[str, Outputs]:
         """All steps' outputs, or those up to one. Whatever happens, no process of ours is left afterwards."""
         with code.kept_imports(self.cache.index / "imports"):  # read here, a step's process need not read it again
-            for step in self.graph.steps:
-                code.sources(*modules(step), f"tasks.{self.values.arguments.get('task', '')}")
+            task = f"tasks.{self.values.arguments.get('task', '')}"
+            code.sources(*{module for step in self.graph.steps for module in modules(step)}, task)
         try:
             for step in self.graph.steps:
                 if step.cached and self.serving and self.cache.check(self.made_of(step).key)[0] is None:

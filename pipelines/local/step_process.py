@@ -250,7 +250,7 @@ def _failure(error: BaseException) -> Failure:
         return Failure(message=told[:4000], wrong_input=isinstance(error, InputError))
     text = str(error).strip()
     # Sentences of ours, and lists of them, are whole; a library's text may go on for pages, which are in the log.
-    if type(error) not in {InputError, ValueError, RuntimeError}:
+    if type(error) not in {InputError, ValueError, RuntimeError} or not text:
         first = text.splitlines()[0][:500] if text else ""
         text = first if isinstance(error, OSError) and first else f"{type(error).__name__}: {first}"
     return Failure(message=text[:4000], wrong_input=isinstance(error, InputError))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from components import settings
 from components.storage.atomic_files import read_json
+from pipelines.command_line import default_place
 from pipelines.commands import run_summary
 from pipelines.commands.run import pipeline_arguments
-from pipelines.local.run import Result
+from pipelines.local.run import DONE, Result
 from tasks import InputError, Task, nearest
 
 Combination = Mapping[str, str]
@@ -37,13 +38,24 @@ def arguments(
 
 def push_command(given: argparse.Namespace, combination: Combination) -> str:
     """What pushes it; all its steps are cached but the last."""
-    words = ["sluice", "run", given.task]
+    chosen: list[str] = []
     for key, value in combination.items():
-        words += [f"--{key}", value] if key in NOT_OVERRIDES else ["--set", f"{key}={value}"]
+        chosen += [f"--{key}", value] if key in NOT_OVERRIDES else ["--set", f"{key}={value}"]
+    return command("run", given, chosen)
+
+
+def command(verb: str, given: argparse.Namespace, chosen: Sequence[str]) -> str:
+    """Another command about the same task, data and places. What was chosen stands last, so it holds."""
+    words = ["sluice", verb, given.task]
     words += [word for setting in given.overrides for word in ("--set", setting)]
-    words += [word for arg in given.beam for word in ("--beam", arg)]
+    words += [*chosen, *(f"--beam={arg}" for arg in given.beam)]
     words += ["--data", given.data] if given.data != "sample" else []
     words += ["--data-dir", given.data_dir] if given.data_dir else []
+    places = {"runs": given.runs_dir, "serving": given.serving_dir}
+    words += [
+        word for name, place in places.items() if place != default_place(name) for word in (f"--{name}", f"{place}")
+    ]
+    words += ["--tasks", given.tasks] if given.tasks else []
     return shlex.join(words)
 
 
@@ -65,7 +77,7 @@ def verdict(result: Result, said: str) -> list[str]:
     """How a run fared that was judged, in lines; `said` tells how it was chosen."""
     facts = result.facts
     lines = [f"{said}: {run_summary.metrics(facts.get('metrics', {}))}"]
-    if not facts.get("blessed"):
+    if result.status != DONE:
         lines += ["It does not clear the gate:", *(f"  - {reason}" for reason in facts["reasons"])]
     return lines
 

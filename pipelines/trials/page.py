@@ -72,7 +72,7 @@ def write(known: optuna.Study, story: Story) -> Path:
 def _best(best: FrozenTrial, story: Story) -> list[Markup]:
     told = [facts({"Run": _run(best), f"{story.metric.name}, validation": best.value, **chosen(best, story.axes)})]
     if story.judged is not None:
-        cleared = story.judged.get("blessed")
+        cleared = story.judged["status"] == "done"
         reasons = [] if cleared else [tag("ul", *(tag("li", reason) for reason in story.judged.get("reasons", [])))]
         told += [
             tag("h3", f"Judged on the test rows, it {'clears' if cleared else 'does not clear'} the gate"),

@@ -40,7 +40,8 @@ def demand_library() -> None:
 
 @contextmanager
 def alone(place: Path) -> Iterator[None]:
-    """Nobody else goes on with this search meanwhile."""
+    """Nobody else goes on with this search meanwhile. Its directory is there from then on."""
+    place.mkdir(parents=True, exist_ok=True)
     with (place / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
