@@ -10,7 +10,7 @@ help:
 	@echo "make test     lint, type-check and test; all but what make thorough does"
 	@echo "make thorough the tests that take minutes: the image, KFP's own runner, several devices, search, reproduction"
 	@echo "make interop  whether TensorFlow for Java answers from pushed versions as Sluice does (needs Java 17 and Maven)"
-	@echo "make soak     300 kills, 1,000 mutated files, 100 races: hours (SOAK='--files 200' for a part)"
+	@echo "make soak     300 kills, 56 fits, 1,000 mutated files, 100 races: hours (SOAK='--files 200' for a part)"
 	@echo "make quick    the tests that take seconds; one room's: make quick ROOM=components/ingest"
 	@echo "make lint     ruff, mypy and import-linter"
 	@echo "make install  the virtual environment in .venv, as requirements.lock pins it"
@@ -31,11 +31,11 @@ test: lint
 thorough: install
 	$(PYTEST) -m thorough
 
-# One room's: make quick ROOM=components/ingest
-ROOM ?=
 interop: install
 	$(BIN)/python interop/compare.py $(if $(KEEP_PUSHED),--pushed $(KEEP_PUSHED))
 
+# One room's: make quick ROOM=components/ingest
+ROOM ?=
 quick: install
 	$(if $(ROOM),$(BIN)/python -m pytest tests/$(ROOM),$(PYTEST)) -m "not slow and not thorough"
 

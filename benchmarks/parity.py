@@ -1,6 +1,6 @@
 """Every task's models on the real data, mean of several seeds, against what the tutorials reach.
 
-.venv/bin/python benchmarks/parity.py --data-dir ../shared/data [TASK/MODEL ...] [--seeds 0 1 2]
+.venv/bin/python benchmarks/parity.py --data-dir DIR [TASK/MODEL ...] [--seeds 0 1 2]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How many bytes an example of a picture takes on disk: as pixels, as a PNG of them, and as the file that came.
 
-.venv/bin/python benchmarks/pictures_on_disk.py --data-dir ../shared/data [--count 10000]
+.venv/bin/python benchmarks/pictures_on_disk.py --data-dir DIR [--count 10000]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """IMDB's reviews as TensorFlow Datasets prepares them, learned from by its own splits and by the official ones.
 
-.venv/bin/python benchmarks/prepared_imdb.py --data-dir ../shared/data --prepared /tmp/tfds [--seeds 0 1 2]
+.venv/bin/python benchmarks/prepared_imdb.py --data-dir DIR --prepared /tmp/tfds [--seeds 0 1 2]
 
 The data set is prepared in the folder --prepared, once, from the two tables in --data-dir; whoever has the internet
 has the same from `tfds build imdb_reviews --data_dir FOLDER`.

@@ -18,7 +18,7 @@ Signature = tuple[list[str], list[Any]]
 
 
 class _Options(PipelineOptions):
-    """Options whose views are made once each. Beam asks for 500 in one pass, and builds a parser for every one."""
+    """Options whose views are made once each. Beam asks for hundreds in one pass, and builds a parser for each."""
 
     def view_as(self, cls: Any) -> Any:
         views = self.__dict__.setdefault("_views", {})

@@ -25,7 +25,7 @@ MISSING = {"float": float("nan"), "int": -1, "bytes": b""}
 SIGNATURES = ("serving_default", "features")
 # The title of what the second loader was asked.
 BY_SESSION = "by the session loader"
-OURS = ("components", "pipelines", "tasks", "transforms")
+OURS = ("components", "pipelines", "sluice", "tasks", "transforms")
 
 
 class PythonClient:

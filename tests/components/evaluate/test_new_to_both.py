@@ -83,8 +83,8 @@ def test_where_too_few_rows_are_new_to_both_nothing_is_pushed_by_itself(
     assert not document["blessed"]
     assert document["reasons"] == [
         f"The serving model learned from rows up to {until}, and of the test rows, up to 1970-03-21, {newer} of 30 "
-        "that it takes are newer. So they cannot be compared. Run again with newer rows, or push the new one with --force "
-        "REASON."
+        "that it takes are newer. So they cannot be compared. Run again with newer rows, or push the new one with "
+        "--force REASON."
     ]
     assert document["bars"][0]["champion"] is None
     told = verdict_page.gate(document)
