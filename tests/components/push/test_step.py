@@ -491,7 +491,8 @@ def test_a_warm_start_under_a_split_by_time_knows_until_when_its_weights_learned
     (tmp_path / "model" / "saved_model.pb").write_bytes(b"x")
     papers = {"provenance.json": {"trained_until": {"when": "2026-06-07T23:00Z"}}}
     destination.add(tmp_path / "serving", "bike_rentals", tmp_path / "model", papers)
-    given = ("bike_rentals", str(tmp_path / "serving"), "1:x")
-    assert push.began_with(*given, {"warm_start": "serving/bike_rentals/1#x"}) == "2026-06-07T23:00Z"
-    assert push.began_with(*given, {}) == ""
-    assert push.began_with("auto_mpg", str(tmp_path / "serving"), "1:x", {"warm_start": "x"}) == ""
+    start = {"warm_start": f"{tmp_path}/serving/bike_rentals/1#x"}
+    assert push.began_with("bike_rentals", start) == "2026-06-07T23:00Z"
+    assert push.began_with("bike_rentals", {"warm_start": f"{tmp_path}/serving/bike_rentals/2#x"}) == ""
+    assert push.began_with("bike_rentals", {}) == ""
+    assert push.began_with("auto_mpg", start) == ""

@@ -100,7 +100,7 @@ def test_the_inputs_change_with_whatever_could_change_the_model(boats: Path) -> 
         ({"task": "boat"}, "There is no task 'boat'. Did you mean 'boats'?"),
         ({"model": "mlpp"}, "The task 'boats' has no model 'mlpp'. Did you mean 'mlp'?"),
         ({"data": "real"}, "This task has no real data set."),
-        ({"data": ""}, "The data must be 'sample', 'real', or a file or glob."),
+        ({"data": ""}, "The data must be 'sample', 'real', 'tfds:NAME', or a file or glob."),
         ({"data": "none.csv"}, "There is no file 'none.csv'."),
         ({"data_dir": "/data"}, "The directory '/data' is for the real data's files."),
         ({"seed": -1}, "The seed must be an integer from 0"),
