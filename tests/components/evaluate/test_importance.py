@@ -86,11 +86,7 @@ def test_without_the_metric_there_is_nothing_to_lose() -> None:
                                   higher_is_better=True) == []  # fmt: skip
 
 
-def test_the_same_rows_and_shuffles_each_time() -> None:
-    drawn = importance.sample(5000, 1000)
-    assert drawn.tolist() == importance.sample(5000, 1000).tolist() == sorted(set(drawn.tolist()))
-    assert len(drawn) == 1000
-    assert importance.sample(7, 1000).tolist() == list(range(7))
+def test_the_same_shuffles_each_time() -> None:
     shuffles = importance.orders(40)
     assert np.array_equal(shuffles, importance.orders(40))
     assert np.array_equal(np.sort(shuffles, axis=1), np.tile(np.arange(40), (importance.REPEATS, 1)))

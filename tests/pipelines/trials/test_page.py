@@ -43,7 +43,12 @@ def test_trials_curves_importance_and_verdict(story):
         tried(known, [3.0, 2.0 + number], run=f"auto_mpg-{number + 1}", seconds=4.0)
     tried(known, [9.0], TrialState.PRUNED, run="auto_mpg-7")
     tried(known, [], TrialState.FAIL, why="<script>no memory</script>")
-    judged = {"run": "auto_mpg-9", "blessed": False, "reasons": ["mae 2 is above the bar"], "metrics": {"mae": 2.125}}
+    judged = {
+        "run": "auto_mpg-9",
+        "status": "rejected",
+        "reasons": ["mae 2 is above the bar"],
+        "metrics": {"mae": 2.125},
+    }
     told = page.Story(**{**vars(story), "judged": judged})
     text = page.write(known, told).read_text()
     assert "8 of 20 trials: 6 ended, 1 pruned, 1 failed." in text
