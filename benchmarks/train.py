@@ -42,7 +42,7 @@ def fitted(name: str, run: Path, epochs: int, *, ours: bool) -> dict[str, float]
 
     import tasks
     from components.serving.preprocessing import Preprocessing
-    from components.train import optimizer, shuffled_batches
+    from components.train import optimizer, preprocessed_rows, shuffled_batches
     from components.train import step as trainer
 
     class Clock(keras.callbacks.Callback):
@@ -63,7 +63,7 @@ def fitted(name: str, run: Path, epochs: int, *, ours: bool) -> dict[str, float]
     keras.utils.set_random_seed(0)
     graph = str(run / "transform" / "transform_graph")
     splits = tuple(train.fit_on.split("+"))
-    rows = shuffled_batches.load(task, train, Preprocessing(graph), str(run / "ingest" / "examples"), splits)
+    rows = preprocessed_rows.load(task, train, Preprocessing(graph), str(run / "ingest" / "examples"), splits)
     model = trainer.build(task, model_name, task.hyperparameters(model_name), rows, graph)
     if ours:
         with tempfile.TemporaryDirectory() as folder:

@@ -37,6 +37,7 @@ class Train:
     fit_on: Literal["train", "train+eval"] = "train"
     mixed_precision: bool = False
     scale_batch: bool = False
+    memory: float | None = None
     xla: bool | None = None
     class_weights: Mapping[int | str, float] | Literal["balanced"] | None = None
     sample_weight: Callable[[pd.DataFrame], Any] | None = None
@@ -49,6 +50,8 @@ class Train:
                 raise ValueError(f"Train.{name} must be at least 1. Received: {getattr(self, name)}.")
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise ValueError(f"Train.learning_rate must be a number above 0. Received: {self.learning_rate}.")
+        if self.memory is not None and not 0 <= self.memory < math.inf:
+            raise ValueError(f"Train.memory must be a number of GiB, 0 or more. Received: {self.memory}.")
         if self.patience is not None and self.patience < 0:
             raise ValueError(f"Train.patience must be at least 0. Received: {self.patience}.")
         if (self.keep_best or self.patience is not None) and self.fit_on == "train+eval":

@@ -27,6 +27,7 @@ from components.train import (
     checkpoint_copy,
     devices,
     multi_device_fit,
+    preprocessed_rows,
     shuffled_batches,
     tensorboard,
     warm_start,
@@ -57,19 +58,21 @@ def run(
     found = devices.prepare(train)
     keras.utils.set_random_seed(seed)
     preprocessing = Preprocessing(transform_graph)
-    fitted = shuffled_batches.load(definition, train, preprocessing, examples, tuple(train.fit_on.split("+")))
-    watched = None
-    if train.fit_on == "train" and definition.splits.fills("eval"):
-        watched = shuffled_batches.load(definition, train, preprocessing, examples, ("eval",))
-
-    with found.scope():
-        built = build(definition, model_name, hyperparameters, fitted, transform_graph)
-        warm = warm_start.begin(built, start, transform_graph)
-    started = time.monotonic()
     if state:
         facts_of_fit = (task, model_name, settings, seed, start, found.facts(train))
         state = f"{state}/{checkpoint_copy.key(*facts_of_fit, folders=(examples, transform_graph))}"
-    with written_to(Path(model), found) as directory:
+    with written_to(Path(model), found) as directory, large_rows_at(directory, stays=not state) as folder:
+        room = preprocessed_rows.Room.of(train, folder)
+        sources = definition, train, preprocessing, examples
+        fitted = preprocessed_rows.load(*sources, tuple(train.fit_on.split("+")), room)
+        watched = None
+        if train.fit_on == "train" and definition.splits.fills("eval"):
+            watched = preprocessed_rows.load(*sources, ("eval",), room)
+
+        with found.scope():
+            built = build(definition, model_name, hyperparameters, fitted, transform_graph)
+            warm = warm_start.begin(built, start, transform_graph)
+        started = time.monotonic()
         with checkpoint_copy.kept(state, directory / "resume", chief=found.chief):
             resume = fit(definition, model_name, built, train, fitted, watched, seed, directory, found)
         fit_seconds = time.monotonic() - started
@@ -115,6 +118,20 @@ def written_to(model: Path, found: devices.Devices) -> Iterator[Path]:
         yield Path(nowhere)
 
 
+@contextmanager
+def large_rows_at(directory: Path, *, stays: bool) -> Iterator[Path]:
+    """The folder for rows that memory should not hold. Where the directory may be mounted from afar, it is elsewhere.
+
+    What an interrupted fit has written there stays, so that the next one need not preprocess it again.
+    """
+    if not stays:
+        with tempfile.TemporaryDirectory() as nearby:
+            yield Path(nearby)
+        return
+    yield directory / "rows"
+    shutil.rmtree(directory / "rows", ignore_errors=True)
+
+
 def at_best_epoch(resume: Resume) -> dict[str, float]:
     """What the watched split's rows gave with the weights that the model ends with; nothing where none is watched."""
     return {
@@ -131,7 +148,11 @@ def plain(train: Train) -> dict[str, Any]:
 
 
 def build(
-    task: Task, model_name: str, hyperparameters: dict[str, Any], rows: shuffled_batches.Rows, transform_graph: str = ""
+    task: Task,
+    model_name: str,
+    hyperparameters: dict[str, Any],
+    rows: preprocessed_rows.Rows,
+    transform_graph: str = "",
 ) -> keras.Model:
     """The model, called once on a few rows: so a subclassed one has its weights, and a wrong one is refused."""
     model = make(task, model_name, hyperparameters, transform_graph)
@@ -154,8 +175,8 @@ def fit(
     model_name: str,
     model: keras.Model,
     train: Train,
-    rows: shuffled_batches.Rows,
-    watched: shuffled_batches.Rows | None,
+    rows: preprocessed_rows.Rows,
+    watched: preprocessed_rows.Rows | None,
     seed: int,
     directory: Path,
     found: devices.Devices = devices.ONE,

@@ -16,6 +16,7 @@ MEANINGS = {
     "keep_best": "go back to the weights of the best epoch",
     "learning_rate": "of the optimizer; none: its own",
     "loss": "what is made small; none: the label's usual one",
+    "memory": "GiB of preprocessed rows in memory, at most; none: half of what there is",
     "mixed_precision": "half the bits where that is enough, on a GPU",
     "optimizer": "Keras' optimizer",
     "patience": "stop after so many epochs without a smaller validation loss",

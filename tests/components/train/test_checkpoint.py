@@ -16,7 +16,7 @@ import pytest
 
 import tasks
 from components.serving.preprocessing import Preprocessing
-from components.train import shuffled_batches
+from components.train import preprocessed_rows
 from components.train import step as train
 from components.train.checkpoint import KEPT, Resume, read
 from components.transform import step as transform
@@ -51,8 +51,8 @@ class Prepared:
         examples = write_examples(self.task, folder / "examples", {"train": rows[:32], "eval": rows[32:]})
         transform.run(task=name, settings={}, beam_args=[], examples=examples, transform_graph=self.graph)
         preprocessing, settings = Preprocessing(self.graph), Train(epochs=1)
-        self.rows = shuffled_batches.load(self.task, settings, preprocessing, examples, ("train",))
-        self.watched = shuffled_batches.load(self.task, settings, preprocessing, examples, ("eval",))
+        self.rows = preprocessed_rows.load(self.task, settings, preprocessing, examples, ("train",))
+        self.watched = preprocessed_rows.load(self.task, settings, preprocessing, examples, ("eval",))
 
     def fit(self, model: str, directory: Path) -> tuple[Resume, list[np.ndarray]]:
         """In three epochs; without XLA, which takes longer to compile."""
