@@ -261,6 +261,7 @@ def push(
         rehearsal=rehearsal.path,
         judged=judged.path,
         report=report.path,
+        told=report.metadata,
     )
 
 

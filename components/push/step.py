@@ -16,6 +16,7 @@ from components.serving.output_names import WARMUP, label_values
 from components.serving.provenance import provenance
 from components.serving.report_outcome import Outcome
 from components.storage import atomic_files
+from components.tracking import finished_run
 
 RIVAL_SECONDS = 60.0
 WEIGHTS = "model.keras"
@@ -46,8 +47,12 @@ def run(
     rehearsal: str,
     judged: str,
     report: str,
+    told: dict[str, Any] | None = None,
 ) -> Pushed:
-    """Push the model if its blessing is for it, and for the champion that is served now; then finish the report."""
+    """Push the model if its blessing is for it, and for the champion that is served now; then finish the report.
+
+    What came of telling MLflow goes into `told`, the report's metadata.
+    """
     source = Path(model) / "serving"
     verdict, tried, sha256 = _read(blessing), _read(Path(rehearsal) / "rehearsal.json"), atomic_files.tree_hash(source)
     if reasons := [*not_this_model(verdict, task, sha256), *not_rehearsed(tried, sha256)]:
@@ -69,6 +74,14 @@ def run(
     report_outcome.settle(judged, report, outcome)
     if result.version and (removed := served.prune(destination, task, keep)):
         say(f"version {result.version} is served; pruned {', '.join(map(str, removed))}")
+    finished = finished_run.of_push(
+        task, run, parameters, model=Path(model), report=Path(report), verdict=verdict, statistics=_read(statistics),
+        outcome=outcome.title, version=result.version,
+    )  # fmt: skip
+    if mlflow := finished_run.tell(finished):
+        say(mlflow)
+        if told is not None:
+            told["mlflow"] = mlflow
     return result
 
 

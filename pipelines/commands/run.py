@@ -51,6 +51,8 @@ def _main(given: argparse.Namespace) -> int:
         print(run_summary.summary(result.facts))
     if result.trouble:
         print(f"sluice: {result.trouble}", file=sys.stderr)
+        if result.facts.get("mlflow"):
+            print(result.facts["mlflow"], file=sys.stderr)
     if given.notify and result.status in EVENTS:
         _notify(given.notify, result)
     return result.status
@@ -100,6 +102,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "nothing_new": facts.get("nothing_new", False),
         "pushed": facts.get("pushed", ""),
         "report": facts.get("report", ""),
+        "mlflow": facts.get("mlflow", ""),
         "error": result.trouble,
     }
 

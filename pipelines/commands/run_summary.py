@@ -17,6 +17,8 @@ def summary(facts: Mapping[str, Any], *, hint: bool = True) -> str:
     lines += [f"  warning: {sentence}" for sentence in facts.get("warnings", [])]
     if facts.get("report"):
         lines.append(f"  report {facts['report']}")
+    if facts.get("mlflow"):
+        lines.append(f"  {facts['mlflow']}")
     if hint and facts.get("data") == "sample":
         real = tasks.get(facts["task"]).real is not None
         other = "the real data" if real else "your own rows"

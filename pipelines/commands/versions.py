@@ -11,6 +11,7 @@ import tasks
 from components.serving import model_card
 from components.serving import versions as destination
 from components.serving.versions import Version
+from components.tracking import registered_model
 from pipelines.commands import run_summary
 
 PAPERS = ("blessing", "statistics", "rehearsal")
@@ -29,6 +30,8 @@ def main(given: argparse.Namespace) -> int:
             print(f"version {version.number}, a copy of version {given.version}, is served from {version.path}")
             if version.unservable:
                 print(f"No server can answer from it; see: sluice versions {given.task}")
+            if mlflow := registered_model.move_champion(given.task, version.number, version.model_sha256):
+                print(mlflow)
             print(f"Retraining pushes nothing from now on. To let it again: sluice release {given.task}")
         case _:
             version = destination.release(serving, given.task)

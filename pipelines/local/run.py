@@ -11,7 +11,7 @@ from typing import Any
 from components.serving.provenance import git_revision, library_versions
 from components.storage.atomic_files import read_json
 from pipelines.compiled_graph import RUN_NAME, Graph
-from pipelines.local import interrupts, run_record
+from pipelines.local import interrupts, run_record, short_run
 from pipelines.local.progress_display import Display
 from pipelines.local.remove_runs import in_use
 from pipelines.local.run_record import Record
@@ -94,6 +94,7 @@ def run(
             raise
         return Result(record.facts, FAILED, _full(full_place(error, runs)))
     finally:
+        short_run.tell(record, status)
         record.close(status)
         _rewrite_page(record.path.parent)
 
@@ -126,6 +127,7 @@ def _conclude(graph: Graph, outputs: Mapping[str, Outputs], record: Record) -> N
         report = record.path.parent / artifacts["system.HTML"].path
         publish(report, record.path / "report.html")
         record.facts["report"] = str(record.path / "report.html")
+        record.facts["mlflow"] = artifacts["system.HTML"].metadata.get("mlflow", "")
     serving, given = resolved.get("serving", 0), record.facts["parameters"]
     if serving and given.get("publish") and "push" not in outputs:  # the walk has ended early
         pushed = {"version": serving, "pushed": f"{given['destination']}/{given['task']}/{serving}"}
