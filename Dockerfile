@@ -9,7 +9,7 @@ COPY requirements.lock ./
 # What nothing imports goes again: tools, headers, libraries' own tests, and two packages that others only ask for.
 RUN python -m venv /opt/sluice && \
     /opt/sluice/bin/python -m pip install --no-deps --require-hashes -r requirements.lock && \
-    /opt/sluice/bin/python -m pip uninstall --yes --quiet google-cloud-aiplatform libclang import-linter ipykernel kubeflow-trainer-api mypy nbclient pandas-stubs pytest pytest-xdist ruff uv && \
+    /opt/sluice/bin/python -m pip uninstall --yes --quiet flask flask-cors google-cloud-aiplatform libclang import-linter ipykernel kubeflow-trainer-api mypy nbclient pandas-stubs pytest pytest-xdist ruff uv && \
     find /opt/sluice/lib -type d -name tests -prune -exec rm -rf {} + && \
     rm -rf /opt/sluice/lib/python3*/site-packages/tensorflow/include /opt/sluice/lib/python3*/site-packages/pyarrow/include
 

@@ -94,8 +94,8 @@ def run(
             raise
         return Result(record.facts, FAILED, _full(full_place(error, runs)))
     finally:
-        short_run.tell(record, status)
         record.close(status)
+        short_run.tell(record, status)
         _rewrite_page(record.path.parent)
 
 

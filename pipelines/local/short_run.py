@@ -27,15 +27,16 @@ def tell(record: Record, status: str) -> None:
         "sluice.reasons": " ".join(failed),
         **{f"sluice.{name}": facts[name] for name in ("search", "trial") if name in facts},
     }
-    facts["mlflow"] = finished_run.tell(
+    said = finished_run.tell(
         FinishedRun(
             name=record.name,
             task=facts["task"],
             status=STATUSES[status],
-            parameters={**parameters, **(finished_run.trained(model) or {}), **given.get("overrides", {})},
+            parameters={**parameters, **given.get("overrides", {}), **finished_run.trained(model)},
             metrics=facts.get("metrics", {}),
             curves=finished_run.written(model / "history.json"),
             tags=tags,
             report=Path(facts["report"]) if facts.get("report") else None,
         )
     )
+    record.update(mlflow=said)

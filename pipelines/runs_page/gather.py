@@ -18,6 +18,8 @@ def row(runs: Path, facts: Mapping[str, Any], state: str) -> dict[str, Any]:
     blessing = _paper(facts, "evaluate/blessing", "") or {}
     bars = blessing.get("bars") or [{}]
     report = runs / facts["run"] / "report.html"
+    # One that was pruned, or is going on, has its curves so far in its own directory, and no artifact yet.
+    model = facts.get("artifacts", {}).get("train/model") or runs / facts["run"] / "train" / "model"
     return {
         "state": state,
         "run": facts["run"],
@@ -37,7 +39,7 @@ def row(runs: Path, facts: Mapping[str, Any], state: str) -> dict[str, Any]:
         "metrics": facts.get("metrics", {}),
         "intervals": {name: ends for name, ends in (blessing.get("intervals") or {}).items() if ends},
         "settings": settings(facts),
-        "curves": _curves(_paper(facts, "train/model", "history.json") or {}),
+        "curves": _curves(_read(Path(model) / "history.json") or {}),
     }
 
 
@@ -49,7 +51,9 @@ def verdict(facts: Mapping[str, Any]) -> str:
         return "nothing new"
     if facts.get("pushed"):
         return "pushed" if facts.get("blessed") else "forced"
-    return "blessed" if facts.get("blessed") and not facts.get("reasons") else "rejected"
+    if facts.get("blessed") is None:
+        return "not judged"
+    return "blessed" if facts["blessed"] and not facts.get("reasons") else "rejected"
 
 
 def settings(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,10 +66,12 @@ def settings(facts: Mapping[str, Any]) -> dict[str, Any]:
 def _paper(facts: Mapping[str, Any], artifact: str, name: str) -> Any:
     """None where the run has none, or it is gone or damaged: then the page does without."""
     place = facts.get("artifacts", {}).get(artifact)
-    if not place:
-        return None
+    return _read(Path(place) / name) if place else None
+
+
+def _read(path: Path) -> Any:
     try:
-        return read_json(Path(place) / name if name else Path(place))
+        return read_json(path)
     except (OSError, ValueError):
         return None
 

@@ -496,3 +496,12 @@ def test_a_warm_start_under_a_split_by_time_knows_until_when_its_weights_learned
     assert push.began_with("bike_rentals", {"warm_start": f"{tmp_path}/serving/bike_rentals/2#x"}) == ""
     assert push.began_with("bike_rentals", {}) == ""
     assert push.began_with("auto_mpg", start) == ""
+
+
+def test_an_mlflow_server_that_is_down_holds_no_push_up_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    told: dict[str, Any] = {}
+    assert Candidate(tmp_path, "first").push(told=told).version == 1
+    assert told["mlflow"].startswith("MLflow was not told: http://127.0.0.1:1 did not do as asked: ")

@@ -144,3 +144,10 @@ def test_the_doctor_finds_a_served_version_that_no_server_can_answer_from(tmp_pa
     assert found() == ["bad: no server can answer from version 1 of auto_mpg"]
     versions.add(tmp_path, "auto_mpg", model, {"provenance.json": {"loaders": ["python", "session"]}})
     assert found() == []
+
+
+def test_a_rollback_is_done_though_an_mlflow_server_is_down(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    said = sluice(home, "rollback", "auto_mpg", "1")
+    assert "version 3, a copy of version 1, is served" in said
+    assert "MLflow was not told: http://127.0.0.1:1 did not do as asked: " in said

@@ -140,3 +140,13 @@ def test_a_browser_draws_the_list(tmp_path: Path) -> None:
     assert words[3:8] == ["auto_mpg", "mlp", "b>.csv", "mae", "1.5"]
     assert words[-2:] == ["0", "blessed"]
     assert "loss — , validation 7" in " ".join(words).replace("—,", "— ,")  # the curve is drawn
+
+
+def test_a_trial_of_a_search_is_not_judged_and_a_pruned_one_has_its_curve_so_far(tmp_path: Path) -> None:
+    trial = make(tmp_path, search="auto_mpg-1a2b3c4d")
+    facts = {**read_json(trial / "run.json"), "blessed": None}
+    assert gather.verdict(facts) == "not judged"
+    pruned = make(tmp_path, status="pruned")
+    write_json(pruned / "run.json", {**read_json(pruned / "run.json"), "artifacts": {}})
+    row = rows(write.write(tmp_path))[1]
+    assert (row["verdict"], row["curves"]["val_loss"]) == ("pruned", [[1, 8.0], [2, 6.0], [3, 7.0]])
