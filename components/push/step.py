@@ -16,7 +16,7 @@ from components.serving.output_names import WARMUP, label_values
 from components.serving.provenance import provenance
 from components.serving.report_outcome import Outcome
 from components.storage import atomic_files
-from components.tracking import finished_run
+from components.tracking import finished_run, server
 
 RIVAL_SECONDS = 60.0
 WEIGHTS = "model.keras"
@@ -76,7 +76,8 @@ def run(
         say(f"version {result.version} is served; pruned {', '.join(map(str, removed))}")
     finished = finished_run.of_push(
         task, run, parameters, model=Path(model), report=Path(report), verdict=verdict, statistics=_read(statistics),
-        outcome=outcome.title, version=result.version,
+        outcome=outcome, version=result.version,
+        nothing_new=server.is_named() and _nothing_new(destination, task, inputs, run),
     )  # fmt: skip
     if mlflow := finished_run.tell(finished):
         say(mlflow)
@@ -144,6 +145,13 @@ def _pushed(
             say(f"pushed version {version.number} to {version.path}")
             told = report_outcome.pushed(version.number, str(version.path), reasons, force)
             return Pushed(version.number, str(version.path), []), told
+
+
+def _nothing_new(destination: str, task: str, inputs: str, run: str) -> bool:
+    """Whether an earlier run has pushed what is served, from the very same inputs."""
+    newest = served.newest(destination, task)
+    origin = newest.provenance if newest else {}
+    return bool(inputs) and origin.get("inputs") == inputs and origin.get("run") != run
 
 
 def not_rehearsed(tried: Mapping[str, Any], model_sha256: str) -> list[str]:

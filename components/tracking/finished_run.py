@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import os
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.serving.report_outcome import Outcome
 from components.storage.atomic_files import read_json
+from components.storage.urls import without_secrets
 from components.tracking import registered_model, server
 from components.tracking.registered_model import PushedModel
 
@@ -24,12 +28,16 @@ RUN_ID = "MLFLOW_RUN_ID"
 EXPERIMENT, EXPERIMENT_ID = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
 # What MLflow takes at once, and how long a value may be.
 PARAMETERS, METRICS, CHARACTERS = 100, 1000, 5000
+REPORT = "report.html"
 NOT_IN_NAMES = re.compile(r"[^\w.\- :/]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedRun:
-    """`curves` are the trainer's, an epoch a value; `metrics` those of the test rows."""
+    """`curves` are the trainer's, an epoch a value; `metrics` those of the test rows.
+
+    One with `nothing_new` is told only if its model is not the champion over there: then the server was down.
+    """
 
     name: str
     task: str
@@ -40,6 +48,7 @@ class FinishedRun:
     tags: Mapping[str, Any] = field(default_factory=dict)
     report: Path | None = None
     model: PushedModel | None = None
+    nothing_new: bool = False
 
 
 def of_push(
@@ -51,15 +60,16 @@ def of_push(
     report: Path,
     verdict: Mapping[str, Any],
     statistics: Mapping[str, Any],
-    outcome: str,
+    outcome: Outcome,
     version: int,
+    nothing_new: bool = False,
 ) -> FinishedRun:
     """A run that has come as far as its push, whatever came of that; a version that is served has a model."""
     sha256 = str(verdict.get("model_sha256", ""))
     tags = {
-        "sluice.verdict": outcome.lstrip("✓✗ "),
+        "sluice.verdict": outcome.title.lstrip("✓✗ "),
         "sluice.blessed": verdict.get("blessed") is True,
-        "sluice.reasons": " ".join(verdict.get("reasons") or ()),
+        "sluice.reasons": " ".join(outcome.reasons),
         "sluice.fingerprint": statistics.get("fingerprint", ""),
         registered_model.SHA256: sha256,
         registered_model.VERSION: version or "",
@@ -73,6 +83,7 @@ def of_push(
         tags=tags,
         report=report,
         model=PushedModel(version=version, sha256=sha256, path=model / "serving") if version else None,
+        nothing_new=nothing_new,
     )
 
 
@@ -95,25 +106,36 @@ def tell(run: FinishedRun) -> str:
 
 
 def _log(client: MlflowClient, run: FinishedRun) -> str:
+    if run.nothing_new and run.model and registered_model.is_champion(client, run.task, run.model):
+        return ""
     from mlflow.entities import Param, RunTag
 
     run_id, experiment, ours = _begun(client, run)
-    parameters = [Param(_name(name), str(value)[:CHARACTERS]) for name, value in run.parameters.items()]
+    parameters = [Param(_name(name), _words(value)) for name, value in run.parameters.items()]
     metrics = _metrics(run)
     for at in range(0, len(parameters), PARAMETERS):
         client.log_batch(run_id, params=parameters[at : at + PARAMETERS])
     for at in range(0, len(metrics), METRICS):
         client.log_batch(run_id, metrics=metrics[at : at + METRICS])
     tags = {"sluice.run": run.name, "sluice.task": run.task, **run.tags}
-    client.log_batch(run_id, tags=[RunTag(name, str(value)[:CHARACTERS]) for name, value in tags.items()])
+    client.log_batch(run_id, tags=[RunTag(name, _words(value)) for name, value in tags.items()])
     if run.report:
-        client.log_artifact(run_id, str(run.report))
+        _log_report(client, run_id, run.report)
     if run.model:
         registered_model.register(client, run_id, run.task, run.model)
     if ours:
         client.set_terminated(run_id, run.status)
     place = os.environ[server.VARIABLE].rstrip("/")
+    if not place.startswith(("http://", "https://")):
+        return f"MLflow run {run_id} in {place}"
     return f"MLflow {place}/#/experiments/{experiment}/runs/{run_id}"
+
+
+def _log_report(client: MlflowClient, run_id: str, report: Path) -> None:
+    """Under a name by which MLflow shows it as a page: an artifact of a step has none."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(shutil.copyfile(report, Path(folder) / REPORT))
+        client.log_artifact(run_id, str(page))
 
 
 def _begun(client: MlflowClient, run: FinishedRun) -> tuple[str, str, bool]:
@@ -153,6 +175,11 @@ def _metrics(run: FinishedRun) -> list[Metric]:
         for step, value in points
         if value is not None and math.isfinite(value)
     ]
+
+
+def _words(value: Any) -> str:
+    """A place of data may hold a password; and here others read it."""
+    return without_secrets(str(value))[:CHARACTERS]
 
 
 def _name(text: str) -> str:

@@ -44,6 +44,12 @@ def register(client: MlflowClient, run_id: str, task: str, model: PushedModel) -
     _make_champion(client, task, str(made.version), model.version)
 
 
+def is_champion(client: MlflowClient, task: str, model: PushedModel) -> bool:
+    """Whether the registry has this very model, and knows it as what is served."""
+    number = _known(client, task, model.sha256)
+    return bool(number) and number == client.get_registered_model(task).aliases.get(ALIAS, "")
+
+
 def move_champion(task: str, version: int, sha256: str) -> str:
     """After a rollback: the alias goes back to the model that is served again, as another of our versions."""
     return server.attempt(lambda client: _moved(client, task, version, sha256))

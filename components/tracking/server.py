@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
+import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from components.storage.urls import without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,13 +22,12 @@ DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "120",
+    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "30",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-SECRET = re.compile(r"//[^/\s@]+@")
 LONGEST = 300
 
 
@@ -53,15 +55,23 @@ def attempt(action: Callable[[MlflowClient], str]) -> str:
             return _not_told(error)
 
 
-def without_secrets(text: str) -> str:
-    """An address may hold a user and a password; what is told is kept."""
-    return SECRET.sub("//…@", text)
-
-
 def _not_told(error: Exception) -> str:
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     place = os.environ.get(VARIABLE, "")
+    if silence := _silence(error):
+        return without_secrets(f"MLflow was not told: {place} does not answer: {silence}.")
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return without_secrets(f"MLflow was not told: {place} did not do as asked: {first[:LONGEST]}")
+
+
+def _silence(error: BaseException | None) -> str:
+    """What kept a request from being answered, which MLflow wraps in pages of its own; "" if it was."""
+    while error is not None:
+        if isinstance(error, TimeoutError):
+            return "it was silent for too long"
+        if isinstance(error, ConnectionError | socket.gaierror | ssl.SSLError):
+            return error.strerror or str(error)
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 @contextmanager

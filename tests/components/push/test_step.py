@@ -504,4 +504,12 @@ def test_an_mlflow_server_that_is_down_holds_no_push_up_and_is_told(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     told: dict[str, Any] = {}
     assert Candidate(tmp_path, "first").push(told=told).version == 1
-    assert told["mlflow"].startswith("MLflow was not told: http://127.0.0.1:1 did not do as asked: ")
+    assert told["mlflow"] == "MLflow was not told: http://127.0.0.1:1 does not answer: Connection refused."
+
+
+def test_a_later_run_from_the_same_inputs_has_nothing_new_for_mlflow(tmp_path: Path) -> None:
+    Candidate(tmp_path, "first").push()
+    serving = str(tmp_path / "serving")
+    assert push._nothing_new(serving, "auto_mpg", "inputs of first", "r2")
+    assert not push._nothing_new(serving, "auto_mpg", "inputs of first", "r1")  # the run that has pushed it
+    assert not push._nothing_new(serving, "auto_mpg", "inputs of another", "r2")
