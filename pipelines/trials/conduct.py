@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ class Going:
     trial: optuna.Trial
     combination: Combination
     output: str
+    last: int = 0  # the epoch after which nothing is left to be saved
     epochs: int = 0
     pruned: bool = False
     words: str = ""
@@ -49,11 +50,12 @@ class Conductor:
         ask: Callable[[optuna.Trial], Combination],
         filled: Callable[[Combination], dict[str, Any]],
         output: Callable[[str], str],
+        epochs: Callable[[Mapping[str, Any]], int],
         display: Display,
         concluded: Callable[[], object] = lambda: None,
     ) -> None:
         self.study, self.workers, self.metric, self.count, self.display = known, workers, metric, count, display
-        self.ask, self.filled, self.output, self.concluded = ask, filled, output, concluded
+        self.ask, self.filled, self.output, self.epochs, self.concluded = ask, filled, output, epochs, concluded
         self.going: dict[int, Going] = {}
         self.ended, self.best = len(study.ended(known)), study.best(known)
         self.failures: list[str] = []
@@ -79,7 +81,9 @@ class Conductor:
         except InputError as error:  # settings that do not go together
             self._fail(Going(trial, combination, ""), str(error))
             return
-        self.going[trial.number] = Going(trial, combination, self.output(arguments["model"]))
+        self.going[trial.number] = Going(
+            trial, combination, self.output(arguments["model"]), last=self.epochs(arguments)
+        )
         noted = {"search": self.study.study_name, "trial": trial.number}
         self.workers.begin(trial.number, Wanted(arguments=arguments, until=TRAINING, noted=noted))
 
@@ -101,7 +105,7 @@ class Conductor:
         for value in seen.get(self.metric.within(seen, going.output), ())[going.epochs :]:
             going.epochs += 1
             going.trial.report(math.nan if value is None else value, step=going.epochs)
-            if until_pruned and going.trial.should_prune():
+            if until_pruned and going.epochs < going.last and going.trial.should_prune():
                 return True
         return False
 

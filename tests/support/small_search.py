@@ -57,6 +57,7 @@ def conduct(runs: Path, trials: int, jobs: int = 1, model: str = "good", **optio
             "ask": lambda trial: {RATE.key: study.suggested(trial, RATE)},
             "filled": lambda chosen: {"model": model, "rate": float(chosen[RATE.key])},
             "output": lambda _: "prediction",
+            "epochs": lambda _: EPOCHS,
             "display": Display(),
         }
         conductor = Conductor(known, workers, Watched("loss"), trials, **{**given, **options})

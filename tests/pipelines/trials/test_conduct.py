@@ -15,8 +15,10 @@ import small_search
 from repository import ROOT
 
 from pipelines.local import alive, run_record
-from pipelines.local.run import run
+from pipelines.local.run import Result, run
 from pipelines.trials import study
+from pipelines.trials.conduct import Conductor
+from pipelines.trials.watched_metric import Watched
 from tasks import InputError
 
 TRIALS = 10
@@ -99,6 +101,41 @@ def test_a_failed_trial_says_why_and_many_in_a_row_end_the_search(tmp_path, caps
     assert [trial.state.name for trial in study.ended(known)] == ["FAIL"] * 5
     assert "The step train failed: The loss is no number." in study.ended(known)[0].user_attrs[study.WHY]
     assert "failed: The step train failed: The loss is no number." in capsys.readouterr().err
+
+
+class Told:
+    """Workers of which the run's end is told when it has told of these epochs, each for itself."""
+
+    def __init__(self, losses):
+        self.idle, self.pruned, self.end = 1, [], Result({"run": "fits-1", "steps": [], "status": "done"}, 0)
+        self.waiting = [{"val_loss": losses[:epoch]} for epoch in range(1, len(losses) + 1)]
+
+    def begin(self, number, _):
+        self.number = number
+
+    def prune(self, number):
+        self.pruned.append(len(self.waiting))
+        self.end = Result({**self.end.facts, "status": "pruned"}, 0)
+
+    def news(self, _):
+        yield self.number, self.waiting.pop(0) if self.waiting else self.end
+
+
+@pytest.mark.parametrize(("epochs", "pruned"), [(6, []), (7, [0])])
+def test_a_trial_at_its_last_epoch_is_not_pruned(tmp_path, epochs, pruned):
+    """Up to its sixth epoch it is as good as the others; in theirs they were better."""
+    known = study.opened(tmp_path, higher=False, seed=0, epochs=epochs)
+    for _ in range(study.UNMEASURED):
+        other = known.ask()
+        for epoch, loss in enumerate([9, 9, 9, 9, 9, 1], 1):
+            other.report(loss, step=epoch)
+        known.tell(other, 1)
+    workers = Told([5.0] * 6)
+    Conductor(
+        known, workers, Watched("loss"), study.UNMEASURED + 1, ask=lambda _: {}, filled=lambda _: {"model": "good"},
+        output=lambda _: "prediction", epochs=lambda _: epochs, display=small_search.Display(quiet=True),
+    ).run()  # fmt: skip
+    assert workers.pruned == pruned
 
 
 def test_settings_that_do_not_go_together_are_failed_trials_without_a_run(tmp_path):
