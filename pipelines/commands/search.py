@@ -70,7 +70,7 @@ def _search(task: Task, given: argparse.Namespace, story: Story, known: optuna.S
             ask=lambda trial: chosen(trial, story.axes, task, given.model),
             filled=lambda combination: filled(task, given, combination),
             output=lambda model: task.models[model].outputs[0],
-            epochs=lambda arguments: settings.train_settings(task, arguments["model"], arguments["overrides"])[0].epochs,
+            epochs=lambda asked: settings.train_settings(task, asked["model"], asked["overrides"])[0].epochs,
             display=display, concluded=lambda: page.write(known, story),
         )  # fmt: skip
         if conductor.ended:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+import warm_command
+from warm_command import sluice
 
 import tasks
 from components.reading.check_rows import check
@@ -31,13 +31,7 @@ def place(tmp_path_factory):
     """
     place = Path(os.environ.get("KEEP_PUSHED") or tmp_path_factory.mktemp("every"))
     yield place
-    assert _sluice("stop", "--runs", str(place / "runs"), cwd=place).returncode == 0
-
-
-def _sluice(*words, cwd):
-    """As somebody at a terminal has it: what is loaded by one run is ready for the next."""
-    command, environment = [sys.executable, "-m", "pipelines", *words], {**os.environ, "SLUICE_WARM": "1"}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    warm_command.stop(place / "runs")
 
 
 def _raw_rows(task):
@@ -82,7 +76,7 @@ def _numbers_inside(served):
 def test_the_pushed_model_answers_raw_rows_as_it_was_evaluated(name, model, place, tmp_path):
     task, runs, serving = tasks.get(name), place / "runs", place / f"{name}-{model}" / "serving"
     words = ["--model", model, "--runs", str(runs), "--serving", str(serving), *SETTINGS.get(name, [])]
-    done = _sluice("run", name, *words, "--json", cwd=tmp_path)
+    done = sluice("run", name, *words, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     run = json.loads(done.stdout)
     assert run["blessed"]
@@ -99,7 +93,7 @@ def test_the_pushed_model_answers_raw_rows_as_it_was_evaluated(name, model, plac
     position = {row: at for at, row in reversed(list(enumerate(ids.tolist())))}
     asked = frame.iloc[[position[row] for row in evaluated["row"]]]
     asked.to_parquet(tmp_path / "rows.parquet")
-    answered = _sluice("predict", name, "rows.parquet", "--serving", str(serving), cwd=tmp_path)
+    answered = sluice("predict", name, "rows.parquet", "--serving", str(serving), cwd=tmp_path)
     assert answered.returncode == 0, answered.stderr
     answers = [json.loads(line) for line in answered.stdout.splitlines()]
     np.testing.assert_allclose(_received(task, answers), _expected(task, evaluated), rtol=1e-4, atol=1e-5)

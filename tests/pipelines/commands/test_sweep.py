@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+import warm_command
+from warm_command import sluice
 
 import tasks
 from components.storage.atomic_files import write_json
@@ -80,12 +79,7 @@ def place(tmp_path_factory):
     """Shared, with what is loaded and what is kept."""
     place = tmp_path_factory.mktemp("sweeps")
     yield place
-    assert _sluice("stop", cwd=place).returncode == 0
-
-
-def _sluice(*words, cwd):
-    command, environment = [sys.executable, "-m", "pipelines", *words], {**os.environ, "SLUICE_WARM": "1"}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    warm_command.stop(place / "runs")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +92,7 @@ def _sluice(*words, cwd):
     ],
 )
 def test_wrong_grids_are_told_before_anything_runs(grid, words, tmp_path):
-    done = _sluice("sweep", "auto_mpg", "--grid", grid, cwd=tmp_path)
+    done = sluice("sweep", "auto_mpg", "--grid", grid, cwd=tmp_path)
     assert done.returncode == 2
     assert words in done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -106,7 +100,7 @@ def test_wrong_grids_are_told_before_anything_runs(grid, words, tmp_path):
 
 @pytest.mark.slow
 def test_a_sweep_shares_the_steps_before_training_and_pushes_nothing(place):
-    done = _sluice("sweep", "auto_mpg", "--grid", "train.epochs=1,2", "--jobs", "2", "--json", cwd=place)
+    done = sluice("sweep", "auto_mpg", "--grid", "train.epochs=1,2", "--jobs", "2", "--json", cwd=place)
     assert done.returncode == 0, done.stderr
     runs = json.loads(done.stdout)
     assert [run["value"] for run in runs] == sorted(run["value"] for run in runs)
@@ -126,7 +120,7 @@ def test_a_sweep_shares_the_steps_before_training_and_pushes_nothing(place):
 @pytest.mark.slow
 def test_a_sweep_without_watched_rows_says_what_it_is_worth(place):
     grid = ("--grid", "train.epochs=1,2", "--set", "train.fit_on=train+eval", "--set", "train.patience=none")
-    done = _sluice("sweep", "auto_mpg", *grid, cwd=place)
+    done = sluice("sweep", "auto_mpg", *grid, cwd=place)
     assert done.returncode == 0, done.stderr
     assert "no rows are held out for training to watch" in done.stderr
     assert "Chosen by the test rows, which judge it too, so its score flatters it: " in done.stdout
