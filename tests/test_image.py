@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -115,13 +116,13 @@ class Container:
         return {**kept, "PATH": path, "HOME": str(self.root / "home"), "PYTHONUNBUFFERED": "1"}
 
 
-def build(root: Path, target: str) -> Container:
-    """Execute the stages up to the target, as an engine would: copying what is copied, running what is run."""
+def build(root: Path, names: tuple[str, ...]) -> Container:
+    """Execute these stages, as an engine would: copying what is copied, running what is run."""
     container, found = Container(root), stages()
     for name in ("src", "home", "bin", "wheels"):
         (root / name).mkdir()
     (root / "bin" / "python").symlink_to(Path(sys.executable).resolve())
-    for stage in (found["dependencies"], found["package"], found[target]):
+    for stage in map(found.__getitem__, names):
         for word, rest in stage.lines:
             if word == "COPY":
                 _copy(rest, root / "src")
@@ -147,7 +148,19 @@ def _ignored(_: str, names: list[str]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Container:
-    return build(tmp_path_factory.mktemp("image"), "cpu")
+    return build(tmp_path_factory.mktemp("image"), ("dependencies", "package", "cpu"))
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Container:
+    """The package as the image has it, beside the libraries of this environment."""
+    root = tmp_path_factory.mktemp("installed")
+    venv.create(root / "opt" / "sluice")
+    (libraries,) = (root / "opt" / "sluice" / "lib").glob("python3*/site-packages")
+    for library in Path(sysconfig.get_path("purelib")).iterdir():
+        if "sluice" not in library.name and library.name != "__pycache__":
+            (libraries / library.name).symlink_to(library)
+    return build(root, ("package", "cpu"))
 
 
 def execute(image: Container, step: str, executor_input: Mapping[str, Any], folder: Path) -> Any:
@@ -196,47 +209,41 @@ def test_a_step_s_own_command_runs_in_the_image(image: Container, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_the_package_is_the_installed_one_and_the_tools_are_not_there(image: Container, tmp_path: Path) -> None:
-    code = "import components, pipelines, tasks; print(components.__file__); print(tasks.names()); import tensorflow"
-    done = subprocess.run(
-        ["python", "-c", code],
-        cwd=tmp_path,
-        env=image.environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
-    first, names, *_ = done.stdout.splitlines()
-    assert first.startswith(str(image.root / "opt/sluice"))
+def test_the_package_is_the_installed_one(installed: Container, tmp_path: Path) -> None:
+    code = "import components, pipelines, tasks; print(components.__file__); print(tasks.names())"
+    first, names = answered(installed, tmp_path, "python", "-c", code).splitlines()
+    assert first.startswith(str(installed.root / "opt/sluice"))
     assert "auto_mpg" in names
+    assert json.loads(answered(installed, tmp_path, "sluice", "tasks", "--json"))
+
+
+def answered(image: Container, folder: Path, *words: str) -> str:
+    return subprocess.run(
+        words, cwd=folder, env=image.environment, capture_output=True, text=True, timeout=300, check=True
+    ).stdout
+
+
+@pytest.mark.thorough
+@pytest.mark.slow
+def test_the_libraries_are_there_and_the_tools_are_not(image: Container, tmp_path: Path) -> None:
+    answered(image, tmp_path, "python", "-c", "import tensorflow, components.train.step")
     assert not (image.root / "opt/sluice/bin/mypy").exists()
     packages = next((image.root / "opt/sluice/lib").glob("python3*/site-packages"))
     assert not (packages / "tensorflow/include").exists()
     assert not (packages / "pandas/tests").exists()
-    helped = subprocess.run(
-        shlex.split("sluice tasks --json"),
-        cwd=tmp_path,
-        env=image.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(helped.stdout)
+    assert json.loads(answered(image, tmp_path, "sluice", "tasks", "--json"))
 
 
 @pytest.mark.slow
-def test_other_code_under_the_same_image_name_has_other_keys(image: Container, tmp_path: Path) -> None:
+def test_other_code_under_the_same_image_name_has_other_keys(installed: Container, tmp_path: Path) -> None:
     """An image whose tag was moved to other code: Kubeflow's cache must not take its steps for the old ones."""
     code = "from components.resolve import step; print(*step.step_codes('auto_mpg'))"
 
     def keys() -> list[str]:
-        return subprocess.run(
-            ["python", "-c", code], cwd=tmp_path, env=image.environment, capture_output=True, text=True, check=True
-        ).stdout.split()
+        return answered(installed, tmp_path, "python", "-c", code).split()
 
     before = keys()
-    (module,) = (image.root / "opt/sluice").glob("lib/python*/site-packages/components/train/step.py")
+    (module,) = (installed.root / "opt/sluice").glob("lib/python*/site-packages/components/train/step.py")
     kept = module.read_text()
     module.write_text(kept + "\nMOVED = True\n")
     try:

@@ -10,9 +10,11 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import warm_command
 from repository import ROOT
 
 import tasks
@@ -24,12 +26,15 @@ from pipelines.local import run_record
 WORDS = tuple(COMMANDS.choices)
 
 
-def sluice(home: Path, *words: str, status: int = 0, given: str = "", python: tuple[str, ...] = ()) -> tuple[str, str]:
-    """Stdout and stderr."""
+def sluice(
+    home: Path, *words: str, status: int = 0, given: str = "", python: tuple[str, ...] = (), warm: bool = False
+) -> tuple[str, str]:
+    """Stdout and stderr; a warm one is forked from what another has loaded."""
+    kept = warm_command.environment() if warm else os.environ
     done = subprocess.run(
         [sys.executable, *python, "-m", "pipelines", *words],
         cwd=home, input=given, capture_output=True, text=True, timeout=300, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "SLUICE_HOME": str(home)},
+        env={**kept, "PYTHONPATH": str(ROOT), "SLUICE_HOME": str(home)},
     )  # fmt: skip
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -163,12 +168,13 @@ def test_a_dry_run_makes_no_run(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory in which auto_mpg was run once, with few epochs, past the gate."""
     home = tmp_path_factory.mktemp("home")
-    out, said = sluice(home, "run", "auto_mpg", *AGAIN)
+    out, said = sluice(home, "run", "auto_mpg", *AGAIN, warm=True)
     assert json.loads(out)["pushed"] == str(home / "serving" / "auto_mpg" / "1"), said
-    return home
+    yield home
+    sluice(home, "stop", warm=True)
 
 
 AGAIN = ("--set", "train.epochs=2", "--force", "a test", "--json")
@@ -215,7 +221,7 @@ def test_what_was_run_and_pushed_can_be_looked_at(home: Path) -> None:
 
 @pytest.mark.slow
 def test_a_model_that_does_not_clear_the_gate_is_rejected(home: Path) -> None:
-    out, _ = sluice(home, "run", "auto_mpg", "--set", "train.epochs=1", "--json", status=3)
+    out, _ = sluice(home, "run", "auto_mpg", "--set", "train.epochs=1", "--json", status=3, warm=True)
     result = json.loads(out)
     assert result["blessed"] is False
     assert result["reasons"]
@@ -229,7 +235,7 @@ def test_the_pushed_model_answers_raw_rows(home: Path) -> None:
         "origin,cylinders,displacement,horsepower,weight,acceleration,model_year\n"
         "1,8,307,130,3504,12,70\n3,4,97,much,2130,14.5,70\n3,4,97,,2130,14.5,70\n"
     )
-    out, said = sluice(home, "predict", "auto_mpg", given=rows, status=1)
+    out, said = sluice(home, "predict", "auto_mpg", given=rows, status=1, warm=True)
     first, bad, last = (json.loads(line) for line in out.splitlines())
     assert isinstance(first["prediction"], float)
     assert "horsepower" in bad["error"]
@@ -238,14 +244,14 @@ def test_the_pushed_model_answers_raw_rows(home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_feature_that_gives_the_label_away_stops_the_run(tmp_path: Path) -> None:
+def test_a_feature_that_gives_the_label_away_stops_the_run(home: Path, tmp_path: Path) -> None:
     (part,) = tasks.get("auto_mpg").sample()
     (cars,) = part.read()
     cars.assign(displacement=(cars["mpg"] * 11.3).round(1)).to_csv(tmp_path / "leaky.csv", index=False)
-    words = ("run", "auto_mpg", "--data", "leaky.csv", "--set", "train.epochs=1")
-    _, said = sluice(tmp_path, *words, status=1)
+    words = ("run", "auto_mpg", "--data", str(tmp_path / "leaky.csv"), "--serving", str(tmp_path / "serving"))
+    out, said = sluice(home, *words, "--set", "train.epochs=1", "--json", status=1, warm=True)
     assert "The label mpg is given away by displacement" in said
-    assert (tmp_path / "runs" / "auto_mpg-1" / "report.html").is_file()
+    assert (home / "runs" / json.loads(out)["run"] / "report.html").is_file()
     assert not (tmp_path / "serving").exists()
 
 

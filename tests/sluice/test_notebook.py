@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import warm_command
 from nbclient import NotebookClient
 from repository import ROOT
 
@@ -27,12 +28,18 @@ def shown(cell: nbformat.NotebookNode) -> str:
 @pytest.mark.slow
 def test_the_notebook_runs_from_its_first_cell_to_its_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_HOME", str(tmp_path))
+    monkeypatch.setenv("SLUICE_WARM", "1")  # the second run is forked from what the first has loaded
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     for cell in notebook.cells:
         # The fit's length is the only thing that is not as in the docs.
         cell.source = cell.source.replace('"model.units": 32}, push=True', '"train.epochs": 2}, push=True, force="x"')
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    try:
+        NotebookClient(
+            notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+        ).execute()
+    finally:
+        warm_command.stop(tmp_path / "runs")
     said = {cell.source.partition("\n")[0]: shown(cell) for cell in notebook.cells if cell.cell_type == "code"}
     (ran,) = [text for source, text in said.items() if source.startswith("run = ")]
     assert [line.split()[:2] for line in ran.splitlines()[:8]] == [

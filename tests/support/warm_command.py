@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 
 
-def sluice(*words: str, cwd: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Of one environment, as a warm process serves no other; pytest's own would name each test."""
+def environment() -> dict[str, str]:
+    """The same for all tests, as a warm process serves no other; pytest's own would name each test."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    return subprocess.run(
-        [sys.executable, "-m", "pipelines", *words], cwd=cwd, env={**kept, "SLUICE_WARM": "1", **variables},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return {**kept, "SLUICE_WARM": "1"}
+
+
+def sluice(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "pipelines", *words]
+    return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
 
 
 def stop(runs: Path) -> None:

@@ -76,7 +76,7 @@ def _numbers_inside(served):
 def test_the_pushed_model_answers_raw_rows_as_it_was_evaluated(name, model, place, tmp_path):
     task, runs, serving = tasks.get(name), place / "runs", place / f"{name}-{model}" / "serving"
     words = ["--model", model, "--runs", str(runs), "--serving", str(serving), *SETTINGS.get(name, [])]
-    done = sluice("run", name, *words, "--json", cwd=tmp_path)
+    done = sluice("run", name, *words, "--json", cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     run = json.loads(done.stdout)
     assert run["blessed"]
@@ -93,7 +93,7 @@ def test_the_pushed_model_answers_raw_rows_as_it_was_evaluated(name, model, plac
     position = {row: at for at, row in reversed(list(enumerate(ids.tolist())))}
     asked = frame.iloc[[position[row] for row in evaluated["row"]]]
     asked.to_parquet(tmp_path / "rows.parquet")
-    answered = sluice("predict", name, "rows.parquet", "--serving", str(serving), cwd=tmp_path)
+    answered = sluice("predict", name, str(tmp_path / "rows.parquet"), "--serving", str(serving), cwd=place)
     assert answered.returncode == 0, answered.stderr
     answers = [json.loads(line) for line in answered.stdout.splitlines()]
     np.testing.assert_allclose(_received(task, answers), _expected(task, evaluated), rtol=1e-4, atol=1e-5)

@@ -7,6 +7,7 @@ import errno
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from components import warm_process
 from components.evaluate import predictions
 from components.push import step as push
 from components.rehearse import awkward_requests, clean_process
@@ -24,6 +26,7 @@ from components.rehearse import step as rehearse
 from components.serving.export import Served, export
 from components.serving.preprocessing import Preprocessing
 from components.transform import step as transform
+from pipelines.local.warm_server import CLEAN, WarmServer
 from tasks import Category, Image, Number, Text
 
 
@@ -45,6 +48,20 @@ def exported(plane, plane_rows, write_examples, place: Path) -> Path:
         served = predictions.ServedModel(place / "serving")
         predictions.write(plane, served, None, examples, str(place / "predictions.parquet"))
     return place
+
+
+@pytest.fixture(scope="module")
+def tensorflow_loaded(place: Path) -> Iterator[str]:
+    """A process that has imported TensorFlow alone, from which others are forked, as a run has it."""
+    server = WarmServer(place / "log", CLEAN, clean=True)
+    server.start()
+    yield server.socket
+    server.stop()
+
+
+@pytest.fixture
+def forked(tensorflow_loaded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(warm_process.CLEAN_PROCESS, tensorflow_loaded)
 
 
 def tried(task: Any, place: Path, folder: Path, **places: Path) -> dict[str, Any]:
@@ -75,7 +92,7 @@ def test_a_good_model_passes_and_leaves_its_measures_and_warm_up_requests(plane,
 
 
 @pytest.mark.slow
-def test_a_model_that_cannot_be_loaded(plane, exported, tmp_path):
+def test_a_model_that_cannot_be_loaded(plane, exported, tmp_path, forked):
     (tmp_path / "served").mkdir()
     (tmp_path / "served" / "saved_model.pb").write_text("no model")
     document = tried(plane, exported, tmp_path, served=tmp_path / "served")
@@ -100,7 +117,7 @@ def as_before(plane: Any, place: Path, path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_that_answers_python_alone_is_not_pushed(plane, exported, tmp_path):
+def test_a_model_that_answers_python_alone_is_not_pushed(plane, exported, tmp_path, forked):
     as_before(plane, exported, tmp_path / "served")
     folder = tmp_path / "rehearsal"
     folder.mkdir()
@@ -134,7 +151,7 @@ def test_an_accident_of_the_process_fails_the_step(plane, exported, tmp_path, mo
 
 
 @pytest.mark.slow
-def test_a_full_disk_fails_the_step(plane, exported, tmp_path, monkeypatch):
+def test_a_full_disk_fails_the_step(plane, exported, tmp_path, monkeypatch, forked):
     monkeypatch.setattr(rehearse, "WARMUP", "/dev/full")
     with pytest.raises(RuntimeError, match=r"No space left on device.*So nothing is known of the model"):
         tried(plane, exported, tmp_path)
@@ -183,7 +200,7 @@ class Awkward(tf.Module):
 
 
 @pytest.mark.slow
-def test_every_fault_of_a_model_is_a_reason(plane, exported, tmp_path):
+def test_every_fault_of_a_model_is_a_reason(plane, exported, tmp_path, forked):
     model = Awkward()
     signatures = {"serving_default": model.examples, "features": model.features}
     tf.saved_model.save(model, str(tmp_path / "served"), signatures=signatures)

@@ -98,6 +98,7 @@ def test_on_two_devices_a_killed_fit_goes_on_to_the_same_end(prepared: Any, tmp_
     assert about["epochs"] == 4
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_batch_is_scaled_on_request(prepared: Any, tmp_path: Path) -> None:
     words = ("--set", "train.scale_batch=true", "--set", "train.mixed_precision=true", "--set", "train.epochs=1")
@@ -163,6 +164,24 @@ def test_what_was_found_is_told() -> None:
     found = devices.Devices(names=("GPU:0",), precision="mixed_float16")
     assert devices.told(found, Train(epochs=1, mixed_precision=True)) == "devices: GPU:0; batch 32; mixed_float16"
     assert found.facts(Train(epochs=1, batch_size=8, scale_batch=True))["batch"] == 8
+
+
+def test_the_batch_of_two_replicas_and_a_precision_that_is_not_to_be_had_are_told() -> None:
+    import tensorflow as tf
+
+    class Two(tf.distribute.Strategy):
+        num_replicas_in_sync = 2
+
+        def __init__(self) -> None:
+            pass
+
+    found = devices.Devices(names=("CPU:0", "CPU:1"), strategy=Two())
+    scaled = Train(epochs=1, batch_size=32, scale_batch=True, mixed_precision=True)
+    assert devices.told(found, scaled) == (
+        "devices: CPU:0, CPU:1; 2 replicas; batch 64; float32; mixed precision was asked for and needs a GPU"
+    )
+    assert found.facts(scaled)["batch"] == 64
+    assert found.batch(Train(epochs=1, batch_size=32)) == 32
 
 
 @pytest.mark.parametrize(("count", "replicas"), [(1, 2), (5, 2), (6, 2), (7, 3), (2, 4)])

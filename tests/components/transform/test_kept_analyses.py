@@ -55,16 +55,20 @@ def test_old_shards_are_not_read_again_and_the_graph_is_the_same(plane: Any, gro
         shutil.rmtree(output, ignore_errors=True)
         return beam_analysis.analyse(plane, plane.preprocess, grown(days), str(output), [], place)
 
+    def unread(days: Sequence[int]) -> int:
+        plan = kept_analyses.plan(sorted(map(str, (Path(grown(days)) / "train").iterdir())), place)
+        return len(plan.new) + len(plan.open)
+
     assert read([1, 2, 3]) == 3 * ROWS  # 3 is the last shard, to which more may be added
     assert read([1, 2, 3, 4]) == 2 * ROWS
-    assert read([1, 2, 3, 4]) == 1 * ROWS
+    assert unread([1, 2, 3, 4]) == 1
     assert read([1, 2, 3, 4, 5, 6]) == 3 * ROWS
     by_spans = _scaled(tmp_path / "graph")
     assert read([1, 2, 3, 4, 5, 6], place="") == 6 * ROWS
     np.testing.assert_allclose(by_spans, _scaled(tmp_path / "graph"), rtol=1e-6)
     # A shard of another content: what it was analysed with is read again, and nothing else.
     assert read([1, 2, 33, 4, 5, 6]) == 2 * ROWS
-    assert read([9, 2, 33, 4, 5, 6]) == 3 * ROWS
+    assert unread([9, 2, 33, 4, 5, 6]) == 3
 
 
 def _words(features: dict[str, Any]) -> dict[str, Any]:
