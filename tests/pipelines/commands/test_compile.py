@@ -40,6 +40,17 @@ EVERYTHING = Profile(
 )
 
 
+KEPT: dict[str, str] = {}
+
+
+def compiled(profile: Profile, **how: Any) -> str:
+    """The same for the same words, which a test of its own proves; so each is compiled once."""
+    words = repr((profile, how))
+    if words not in KEPT:
+        KEPT[words] = step_resources.compiled(profile, **how)
+    return KEPT[words]
+
+
 def documents(text: str) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(text) if document]
 
@@ -66,13 +77,13 @@ def test_compiling_twice_gives_the_same_bytes() -> None:
 @pytest.mark.parametrize("chosen", [Profile(), EVERYTHING], ids=["plain", "everything"])
 @pytest.mark.parametrize("concluding", [False, True])
 def test_the_schema_is_kept(chosen: Profile, concluding: bool) -> None:
-    spec, _ = specs(step_resources.compiled(chosen, concluding=concluding))
+    spec, _ = specs(compiled(chosen, concluding=concluding))
     assert spec.schema_version == "2.1.0"
     assert set(spec.root.dag.tasks) == ALL | ({"conclude"} if concluding else set())
 
 
 def test_every_step_has_room_and_further_attempts() -> None:
-    spec = documents(step_resources.compiled(Profile()))[0]
+    spec = documents(compiled(Profile()))[0]
     for executor in spec["deploymentSpec"]["executors"].values():
         room = executor["container"]["resources"]
         assert {"resourceCpuRequest", "resourceCpuLimit", "resourceMemoryRequest", "resourceMemoryLimit"} <= room.keys()
@@ -84,19 +95,19 @@ def test_every_step_has_room_and_further_attempts() -> None:
 
 
 def test_every_parameter_is_described() -> None:
-    spec = documents(step_resources.compiled(Profile()))[0]
+    spec = documents(compiled(Profile()))[0]
     parameters = spec["root"]["inputDefinitions"]["parameters"]
     assert {name for name, about in parameters.items() if not about.get("description")} == set()
     assert spec["pipelineInfo"]["displayName"]
 
 
 def test_nothing_of_a_cluster_is_in_the_plain_one() -> None:
-    assert len(documents(step_resources.compiled(Profile()))) == 1
-    assert "accelerator" not in step_resources.compiled(Profile())
+    assert len(documents(compiled(Profile()))) == 1
+    assert "accelerator" not in compiled(Profile())
 
 
 def test_a_profile_reaches_every_step_and_the_gpus_the_trainer() -> None:
-    text = step_resources.compiled(EVERYTHING)
+    text = compiled(EVERYTHING)
     spec, platform = documents(text)
     places = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert text.count("image: registry.example/sluice:2\n") == len(ALL)
@@ -123,7 +134,7 @@ def resources_of(spec: dict[str, Any], name: str) -> dict[str, Any]:
 
 def test_the_trainer_with_gpus_may_have_an_image_of_its_own_and_steps_a_user() -> None:
     own = Profile(image="r/s:1", gpu_image="r/s:1-gpu", gpus=1, run_as_user=1000, run_as_group=100)
-    spec, platform = documents(step_resources.compiled(own))
+    spec, platform = documents(compiled(own))
     images = {name: each["container"]["image"] for name, each in spec["deploymentSpec"]["executors"].items()}
     assert {name for name, image in images.items() if image == "r/s:1-gpu"} == {"exec-train"}
     assert set(images.values()) == {"r/s:1", "r/s:1-gpu"}
@@ -133,7 +144,7 @@ def test_the_trainer_with_gpus_may_have_an_image_of_its_own_and_steps_a_user() -
 
 def test_every_cached_step_is_keyed_by_its_own_code() -> None:
     """KFP's key has a step's parameters and its image's name: so code behind a moved tag must be a parameter."""
-    tasks = documents(step_resources.compiled(Profile()))[0]["root"]["dag"]["tasks"]
+    tasks = documents(compiled(Profile()))[0]["root"]["dag"]["tasks"]
     for name in CACHED:
         source = tasks[name]["inputs"]["parameters"]["code"]["taskOutputParameter"]
         assert source == {"producerTask": "resolve", "outputParameterKey": f"{name}_code"}
@@ -142,8 +153,8 @@ def test_every_cached_step_is_keyed_by_its_own_code() -> None:
 
 def test_our_pipeline_has_nothing_that_a_backend_refuses() -> None:
     for how in ({}, {"sparing": True, "concluding": True, "scheduled": True}):
-        assert backend_limits.findings(step_resources.compiled(EVERYTHING, **how), "2.14.3") == []
-    notes = backend_limits.findings(step_resources.compiled(Profile()))
+        assert backend_limits.findings(compiled(EVERYTHING, **how), "2.14.3") == []
+    notes = backend_limits.findings(compiled(Profile()))
     assert [note.refused for note in notes] == [False, False]
     assert "display names, and a backend up to 2.5 loses" in notes[0].words
     assert "names no registry" in notes[1].words
@@ -151,14 +162,14 @@ def test_our_pipeline_has_nothing_that_a_backend_refuses() -> None:
 
 @pytest.mark.parametrize(("backend", "named"), [("", True), ("2.14", True), ("2.5.0", False), ("3.0.1", True)])
 def test_no_display_names_where_a_backend_would_lose_a_steps_outputs(backend: str, named: bool) -> None:
-    text = step_resources.compiled(Profile(image="r/i:1", backend=backend))
+    text = compiled(Profile(image="r/i:1", backend=backend))
     tasks = documents(text)[0]["root"]["dag"]["tasks"]
     assert {task["taskInfo"]["name"] != name for name, task in tasks.items()} == {named}
     assert backend_limits.findings(text, backend or "2.16.0") == []
 
 
 def test_where_nothing_is_new_nothing_runs_after_the_first_step() -> None:
-    spec = documents(step_resources.compiled(EVERYTHING, sparing=True, concluding=True))[0]
+    spec = documents(compiled(EVERYTHING, sparing=True, concluding=True))[0]
     steps = spec["root"]["dag"]["tasks"]
     (group,) = steps.keys() - {"resolve"}
     assert steps[group]["triggerPolicy"]["condition"].endswith("['pipelinechannel--resolve-serving']) == 0")
@@ -171,10 +182,10 @@ FEW = Profile(steps="few", resources={"ingest": {"cpu": "3"}, "validate": {"memo
 
 
 def test_few_steps_are_the_same_pipeline_with_cheap_neighbours_in_one_pod() -> None:
-    few = documents(step_resources.compiled(FEW))[0]
+    few = documents(compiled(FEW))[0]
     steps = few["root"]["dag"]["tasks"]
     assert steps.keys() == {"resolve", "ingest-and-validate", "transform", "train", "evaluate-and-push"}
-    whole = documents(step_resources.compiled(Profile()))[0]
+    whole = documents(compiled(Profile()))[0]
     for kept in ("resolve", "transform", "train"):
         assert (
             few["deploymentSpec"]["executors"][f"exec-{kept}"] == whole["deploymentSpec"]["executors"][f"exec-{kept}"]
@@ -189,7 +200,7 @@ def test_few_steps_are_the_same_pipeline_with_cheap_neighbours_in_one_pod() -> N
     assert [keyed[f"{part}_code"]["taskOutputParameter"]["outputParameterKey"] for part in ("ingest", "validate")] == [
         "ingest_code", "validate_code",
     ]  # fmt: skip
-    sent = step_resources.compiled(replace(EVERYTHING, steps="few"), sparing=True, concluding=True, scheduled=True)
+    sent = compiled(replace(EVERYTHING, steps="few"), sparing=True, concluding=True, scheduled=True)
     assert backend_limits.findings(sent, "2.17.0") == []
     assert "evaluate_and_push" in sent
 
@@ -203,21 +214,21 @@ def pods(spec: dict[str, Any], dag: dict[str, Any]) -> int:
 def test_few_steps_save_six_pods() -> None:
     counted = []
     for how in ({}, {"sparing": True, "concluding": True}):
-        specs = (documents(step_resources.compiled(each, **how))[0] for each in (Profile(), FEW))
+        specs = (documents(compiled(each, **how))[0] for each in (Profile(), FEW))
         counted.append([pods(spec, spec["root"]["dag"]) for spec in specs])
     assert counted == [[17, 11], [20, 14]]
 
 
 def test_a_pod_that_is_shared_is_as_large_as_its_largest_step() -> None:
-    spec = documents(step_resources.compiled(FEW))[0]
+    spec = documents(compiled(FEW))[0]
     keys = ("resourceCpuRequest", "resourceCpuLimit", "resourceMemoryRequest", "resourceMemoryLimit")
     assert [resources_of(spec, "ingest-and-validate")[key] for key in keys] == ["3", "4", "6Gi", "8Gi"]
-    alone, shared = (documents(step_resources.compiled(each))[0] for each in (Profile(), FEW))
+    alone, shared = (documents(compiled(each))[0] for each in (Profile(), FEW))
     assert resources_of(shared, "evaluate-and-push") == resources_of(alone, "evaluate")
 
 
 def test_without_cache_every_step_runs() -> None:
-    assert "enableCache: true" not in step_resources.compiled(Profile(), cached=False)
+    assert "enableCache: true" not in compiled(Profile(), cached=False)
 
 
 def step(**changes: Any) -> dict[str, Any]:
@@ -365,7 +376,7 @@ def test_what_kubernetes_takes_is_taken() -> None:
     ],
 )
 def test_a_request_stays_within_its_limit(asked: dict[str, str], room: tuple[str, ...]) -> None:
-    spec = documents(step_resources.compiled(Profile(resources={"train": asked})))[0]
+    spec = documents(compiled(Profile(resources={"train": asked})))[0]
     found = spec["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]
     keys = ("resourceCpuRequest", "resourceCpuLimit", "resourceMemoryRequest", "resourceMemoryLimit")
     assert tuple(found[key] for key in keys) == room
@@ -373,8 +384,8 @@ def test_a_request_stays_within_its_limit(asked: dict[str, str], room: tuple[str
 
 def test_shared_memory_is_part_of_the_trainer_s() -> None:
     with pytest.raises(InputError, match=re.escape("Expected shm up to its limit of 16Gi")):
-        step_resources.compiled(Profile(shm="17Gi"))
-    step_resources.compiled(Profile(shm="17Gi", resources={"train": {"memory": "32Gi"}}))
+        compiled(Profile(shm="17Gi"))
+    compiled(Profile(shm="17Gi", resources={"train": {"memory": "32Gi"}}))
 
 
 @pytest.mark.parametrize(
@@ -409,7 +420,7 @@ def test_a_directory_in_place_of_the_file(tmp_path: Path) -> None:
 
 def test_resources_for_a_step_that_is_not_there() -> None:
     with pytest.raises(InputError, match="There is no step 'trian'"):
-        step_resources.compiled(Profile(resources={"trian": {"cpu": "1"}}))
+        compiled(Profile(resources={"trian": {"cpu": "1"}}))
 
 
 def test_a_profile_that_is_not_there(tmp_path: Path) -> None:
@@ -467,7 +478,7 @@ def test_the_manifest_is_kubernetes_own_form_of_the_same(tmp_path: Path, capsys:
         assert demanded <= each["spec"].keys()
         assert {name: type(value) for name, value in each["spec"].items()}.items() <= known.items()
     version = found[1]["spec"]
-    spec, platform = documents(step_resources.compiled(chosen))
+    spec, platform = documents(compiled(chosen))
     assert (version["pipelineName"], version["pipelineSpec"]) == (found[0]["metadata"]["name"], spec)
     assert version["platformSpec"] == platform
     other = documents(step_resources.manifest(Profile(image="r/s:3", namespace="team")))
