@@ -69,6 +69,13 @@ class Rows:
     def count(self) -> int:
         return int(self.labels.shape[0])
 
+    @property
+    def in_blocks(self) -> bool:
+        """Whether they are read from disk, and can be cut into batches after that."""
+        columns = [rows for rows in self.outputs.values() if isinstance(rows, Column)]
+        sparse = any(isinstance(rows, Sparse) and isinstance(rows.values, Column) for rows in self.outputs.values())
+        return (bool(columns) or sparse) and all(column.ends is None for column in columns)
+
     def gather(self, index: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor | None]:
         inputs = {name: _gathered(rows, index) for name, rows in self.outputs.items()}
         weights = None if self.weights is None else tf.gather(self.weights, index)

@@ -13,6 +13,9 @@ from components.examples.parse import plain
 from components.serving.preprocessing import model_inputs
 from components.train.preprocessed_rows import Rows
 
+# So many batches are read from disk at a time.
+BLOCK = 64
+Order = Callable[[int], tf.data.Dataset]
 Example = Callable[[tf.Tensor], tuple[Any, ...]]
 
 
@@ -48,6 +51,24 @@ def numbers(rows: Rows, batch: int) -> tf.data.Dataset:
 def fed(order: tf.data.Dataset, example: Example) -> tf.data.Dataset:
     """What Keras' fit takes, from the row numbers of its batches."""
     return order.map(example, num_parallel_calls=2).prefetch(4)
+
+
+def read_in_blocks(
+    order: Callable[[int], tf.data.Dataset], example: Example, batch: int, steps: int
+) -> tf.data.Dataset:
+    """The batches of `fed`, of rows that are read from disk: many at a time, as each read takes Python's turn."""
+
+    @plain
+    def batches(*block: Any) -> tf.data.Dataset:
+        count = tf.shape(tf.nest.flatten(block)[0])[0]
+        whole = count // batch * batch
+        full = tf.nest.map_structure(lambda rows: tf.reshape(rows[:whole], [-1, batch, *rows.shape[1:]]), block)
+        rest = tf.nest.map_structure(lambda rows: rows[whole:], block)
+        last = tf.data.Dataset.from_tensors(rest).take(tf.cast(count > whole, tf.int64))
+        return tf.data.Dataset.from_tensor_slices(full).concatenate(last)
+
+    blocks = order(batch * BLOCK).map(example).prefetch(1)
+    return blocks.flat_map(batches).apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
 
 
 def example(rows: Rows, model: keras.Model, outputs: tuple[str, ...]) -> Example:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import shutil
 import tempfile
@@ -200,7 +201,7 @@ def fit(
     say(f"training on {rows.count:,} rows")
     if first >= train.epochs or resume.stopped:
         return resume
-    order = shuffled_batches.order(rows, batch, seed=seed, epoch=epoch)
+    order = functools.partial(shuffled_batches.order, rows, seed=seed, epoch=epoch)
     example = shuffled_batches.example(rows, model, outputs)
     held_out = None
     if watched is not None:
@@ -208,12 +209,16 @@ def fit(
         held_out = numbers, shuffled_batches.example(watched, model, outputs)
     if found.strategy is not None:
         multi_device_fit.fit(
-            model, found.strategy, order, example, watched=held_out, epochs=train.epochs, first=first,
+            model, found.strategy, order(batch), example, watched=held_out, epochs=train.epochs, first=first,
             callbacks=callbacks,
         )  # fmt: skip
     else:
+        if rows.in_blocks:
+            batches = shuffled_batches.read_in_blocks(order, example, batch, steps)
+        else:
+            batches = shuffled_batches.fed(order(batch), example)
         model.fit(
-            shuffled_batches.fed(order, example), epochs=train.epochs, initial_epoch=first, callbacks=callbacks,
+            batches, epochs=train.epochs, initial_epoch=first, callbacks=callbacks,
             validation_data=shuffled_batches.fed(*held_out) if held_out else None, shuffle=False, verbose=0,
         )  # fmt: skip
     return resume
