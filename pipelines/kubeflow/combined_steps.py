@@ -122,5 +122,6 @@ def evaluate_and_push(
         rehearsal=rehearsal.path,
         judged=judged.path,
         report=report.path,
+        told=report.metadata,
     )
     return evaluated.blessed, pushed.version, pushed.pushed, pushed.reasons
