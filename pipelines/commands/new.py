@@ -37,7 +37,8 @@ def main(given: argparse.Namespace) -> int:
             raise InputError(f"A table's task needs --label COLUMN. Found: {', '.join(table.column_names[:20])}.")
         found = column_guesses.guesses(table, given.label)
         source, label, left_out = task_source.source(given.task, given.data, found), found.label, found.left_out
-        told = [f"{len(table):,} rows of {files} file{'s' * (files > 1)}", f"{len(found.features)} features"]
+        count = len(found.features)
+        told = [f"{len(table):,} rows of {files} file{'s' * (files > 1)}", f"{count} feature{'s' * (count > 1)}"]
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_files.write_bytes(path, source.encode())
     tasks.use_folder(str(path.parent))

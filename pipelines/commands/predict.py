@@ -36,6 +36,10 @@ def main(given: argparse.Namespace) -> int:
             key=given.id, with_inputs=given.with_inputs,
         )  # fmt: skip
     if bad:
-        counted = f"{bad:,} of {rows:,} rows" if rows > 1 else "The one row"
-        print(f"sluice: {counted} could not be answered; each says why in its own line.", file=sys.stderr)
+        counted = (
+            f"{bad:,} of {rows:,} rows could not be answered; each says"
+            if rows > 1
+            else ("The one row could not be answered; it says")
+        )
+        print(f"sluice: {counted} why in its own line.", file=sys.stderr)
     return 1 if bad else 0

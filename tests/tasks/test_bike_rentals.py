@@ -24,7 +24,7 @@ from components.rest_server import classify_regress, tensor_json
 from components.serving.export import export
 from components.serving.pushed_model import RawModel
 from components.serving.raw_features import raw_rows
-from components.train import shuffled_batches
+from components.train import preprocessed_rows
 from tasks import Date, InputError, Task, Train
 
 NAMES = ["when", "temperature", "holiday"]
@@ -126,7 +126,7 @@ def test_sample_weights_are_made_of_moments(served: Served) -> None:
     def newer(rows: pd.DataFrame) -> Any:
         return (rows["when"] - pd.Timestamp("2026-01-05", tz="UTC")).dt.total_seconds() / 3600
 
-    weights = shuffled_batches._sample_weights(served.task, Train(epochs=1, sample_weight=newer), served.rows)
+    weights = preprocessed_rows._sample_weights(served.task, Train(epochs=1, sample_weight=newer), served.rows)
     assert weights is not None
     assert weights[:4].tolist() == [0, 1, 2, 3]
 
