@@ -74,15 +74,16 @@ def run(
     report_outcome.settle(judged, report, outcome)
     if result.version and (removed := served.prune(destination, task, keep)):
         say(f"version {result.version} is served; pruned {', '.join(map(str, removed))}")
-    finished = finished_run.of_push(
-        task, run, parameters, model=Path(model), report=Path(report), verdict=verdict, statistics=_read(statistics),
-        outcome=outcome, version=result.version,
-        nothing_new=server.is_named() and _nothing_new(destination, task, inputs, run),
-    )  # fmt: skip
-    if mlflow := finished_run.tell(finished):
-        say(mlflow)
-        if told is not None:
-            told["mlflow"] = mlflow
+    if server.is_named():
+        finished = finished_run.of_push(
+            task, run, parameters, model=Path(model), report=Path(report), verdict=verdict,
+            statistics=_read(statistics), outcome=outcome, version=result.version,
+            nothing_new=_nothing_new(destination, task, inputs, run),
+        )  # fmt: skip
+        if mlflow := finished_run.tell(finished):
+            say(mlflow)
+            if told is not None:
+                told["mlflow"] = mlflow
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import logging
 import socket
 import ssl
 import time
@@ -29,6 +30,9 @@ NUMBERS = {
     errno.EHOSTUNREACH,
     errno.ENETDOWN,
 }
+# Without this, what these have to say of a fault, with tracebacks, would stand before our sentence.
+for _driver in ("gcsfs", "s3fs", "fsspec"):
+    logging.getLogger(_driver).addHandler(logging.NullHandler())
 # By name: each driver has exceptions of its own, and importing them all takes seconds.
 NAMES = {
     "ClientConnectionError", "ClientPayloadError", "IncompleteRead", "ReadTimeoutError", "ProtocolError",

@@ -24,6 +24,8 @@ READ_BATCH = 2048
 # Of what the machine or the container has, for preprocessed rows.
 SHARE = 0.5
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+# Beside the outputs, whose names hold no space at their beginning.
+LABEL, WEIGHTS = " label", " weights"
 # Beside its characters, what TensorFlow keeps of a text.
 TEXT = 24
 
@@ -180,9 +182,9 @@ class _Kept:
         if self.writer is None:
             self.room.bytes -= self.size
             return {name: _joined(pieces) for name, pieces in self.pieces.items()}, label, weights, skipped
-        np.save(self.folder / "label.npy", label)
+        self.writer.add(LABEL, tf.constant(label))
         if weights is not None:
-            np.save(self.folder / "weights.npy", weights)
+            self.writer.add(WEIGHTS, tf.constant(weights))
         self.writer.finish(sparse=self.widths, skipped=skipped)
         return self.read()
 
@@ -197,9 +199,8 @@ class _Kept:
             name: Sparse(columns.pop(f"{name} positions"), columns.pop(f"{name} values"), width)
             for name, width in about["sparse"].items()
         }
-        weights = self.folder / "weights.npy"
-        given = np.load(weights) if weights.is_file() else None
-        return {**columns, **sparse}, np.load(self.folder / "label.npy"), given, about["skipped"]
+        label, weights = columns.pop(LABEL), columns.pop(WEIGHTS, None)
+        return {**columns, **sparse}, label.all(), weights and weights.all(), about["skipped"]
 
 
 def _bytes(value: Any) -> int:

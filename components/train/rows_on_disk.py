@@ -141,6 +141,11 @@ class Column:
             return values
         return tf.RaggedTensor.from_row_lengths(values, tf.ensure_shape(lengths, [None]), validate=False)
 
+    def all(self) -> Array:
+        """Every row, in memory; of a column of numbers, one a row."""
+        assert isinstance(self.elements, Mapped)
+        return np.array(self.elements.values)
+
     def _rows(self, index: Array) -> tuple[Array, Array]:
         at, lengths = index.astype(np.int64), np.empty(0, np.int64)
         if self.ends is not None:

@@ -63,13 +63,7 @@ def run(
         facts_of_fit = (task, model_name, settings, seed, start, found.facts(train))
         state = f"{state}/{checkpoint_copy.key(*facts_of_fit, folders=(examples, transform_graph))}"
     with written_to(Path(model), found) as directory, large_rows_at(directory, stays=not state) as folder:
-        room = preprocessed_rows.Room.of(train, folder)
-        sources = definition, train, preprocessing, examples
-        fitted = preprocessed_rows.load(*sources, tuple(train.fit_on.split("+")), room)
-        watched = None
-        if train.fit_on == "train" and definition.splits.fills("eval"):
-            watched = preprocessed_rows.load(*sources, ("eval",), room)
-
+        fitted, watched = load(definition, train, preprocessing, examples, folder)
         with found.scope():
             built = build(definition, model_name, hyperparameters, fitted, transform_graph)
             warm = warm_start.begin(built, start, transform_graph)
@@ -104,6 +98,16 @@ def run(
         }
         write_json(directory / "training.json", facts)
         shutil.rmtree(directory / "resume", ignore_errors=True)
+
+
+def load(
+    task: Task, train: Train, preprocessing: Preprocessing, examples: str, folder: Path
+) -> tuple[preprocessed_rows.Rows, preprocessed_rows.Rows | None]:
+    """The rows that are fitted, and those that are watched meanwhile, which share the room there is."""
+    sources, room = (task, train, preprocessing, examples), preprocessed_rows.Room.of(train, folder)
+    fitted = preprocessed_rows.load(*sources, tuple(train.fit_on.split("+")), room)
+    watches = train.fit_on == "train" and task.splits.fills("eval")
+    return fitted, preprocessed_rows.load(*sources, ("eval",), room) if watches else None
 
 
 @contextmanager

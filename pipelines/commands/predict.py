@@ -36,10 +36,6 @@ def main(given: argparse.Namespace) -> int:
             key=given.id, with_inputs=given.with_inputs,
         )  # fmt: skip
     if bad:
-        counted = (
-            f"{bad:,} of {rows:,} rows could not be answered; each says"
-            if rows > 1
-            else ("The one row could not be answered; it says")
-        )
-        print(f"sluice: {counted} why in its own line.", file=sys.stderr)
+        counted, it = (f"{bad:,} of {rows:,} rows", "each") if rows > 1 else ("The one row", "it")
+        print(f"sluice: {counted} could not be answered; {it} says why in its own line.", file=sys.stderr)
     return 1 if bad else 0

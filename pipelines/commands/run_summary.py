@@ -20,10 +20,11 @@ def summary(facts: Mapping[str, Any], *, hint: bool = True) -> str:
     if facts.get("mlflow"):
         lines.append(f"  {facts['mlflow']}")
     if hint and facts.get("data") == "sample":
-        real = tasks.get(facts["task"]).real is not None
-        other = "the real data" if real else "your own rows"
-        words = f"sluice run {facts['task']} --data {'real' if real else 'FILE.csv'}"
-        lines.append(f"The sample is synthetic. For {other}: {words}")
+        task = tasks.get(facts["task"])
+        pictures = any(isinstance(feature, tasks.Image) for feature in task.features)
+        own = ("your own pictures", "FOLDER") if pictures else ("your own rows", "FILE.csv")
+        other, data = ("the real data", "real") if task.real is not None else own
+        lines.append(f"The sample is synthetic. For {other}: sluice run {facts['task']} --data {data}")
     return "\n".join(lines)
 
 

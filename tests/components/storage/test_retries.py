@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +162,9 @@ def test_a_model_is_pushed_through_faults_and_its_number_is_not_lost(tmp_path: P
 
 def test_local_files_are_not_waited_for(tmp_path: Path) -> None:
     assert urls.system_of(str(tmp_path))[0] is fsspec.filesystem("file")
+
+
+def test_what_drivers_log_does_not_stand_before_our_sentence() -> None:
+    code = "import logging; import components.storage.urls; logging.getLogger('gcsfs').error('out of retries')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
