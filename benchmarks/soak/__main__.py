@@ -3,7 +3,7 @@
 Each case has a seed and can be repeated by it.
 
     make soak                                     300 kills, 1,000 files, 100 races, each model's fit 4 times
-    make soak SOAK="--kills 12 --files 200 --races 10 --fits 0"
+    make soak SOAK="--kills 12 --files 200 --races 10 --fits 0 --jobs 2"
     make soak SOAK="--seed 100007"                exactly that one again; what it worked in is kept
 
 Prints a line for each case and a table in the end; exits with 1 if any promise was broken. docs/reliability.md says
@@ -13,6 +13,8 @@ what the promises are.
 from __future__ import annotations
 
 import argparse
+import functools
+import multiprocessing
 import shutil
 import sys
 import tempfile
@@ -46,7 +48,9 @@ def main() -> int:
     began, broken, table = time.monotonic(), [], []
     for kind, (first, _) in KINDS.items():
         seeds, start = range(first, first + getattr(asked, kind)), time.monotonic()
-        lost = [seed for seed in seeds if not tried(seed, home, keep=False)]
+        with multiprocessing.get_context("fork").Pool(asked.jobs) as jobs:
+            held = jobs.map(functools.partial(tried, home=home, keep=False), seeds, chunksize=1)
+        lost = [seed for seed, well in zip(seeds, held, strict=True) if not well]
         broken += lost
         table.append((kind, len(seeds), len(lost), time.monotonic() - start))
     for name in ("reference", "fits"):
@@ -62,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for kind, count in (("kills", 300), ("files", 1000), ("races", 100), ("fits", len(fits.cases()))):
         made.add_argument(f"--{kind}", type=int, default=count, metavar="N", help="default: %(default)s")
+    made.add_argument("--jobs", type=int, default=1, metavar="N", help="how many cases at a time; default: 1")
     made.add_argument("--seed", type=int, help="repeat the case of this seed, and nothing else")
     return made
 

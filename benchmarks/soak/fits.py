@@ -29,7 +29,8 @@ def cases() -> list[tuple[str, str, int, str]]:
 
 def case(seed: int, place: Path) -> str:
     task, model, after, way = cases()[seed % 100_000 % len(cases())]
-    expected = reference(place.parent / "fits" / task, task, model)
+    with watch.one_at_a_time(place.parent):
+        expected = reference(place.parent / "fits" / task, task, model)
     shutil.copytree(place.parent / "fits" / task / "prepared", place / "runs")
     process = started(place, task, model, EPOCHS)
     state = _state_after(process, place / "runs", after)

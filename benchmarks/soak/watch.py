@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 import threading
@@ -41,6 +42,14 @@ def gone(place: Path, seconds: float = 60) -> None:
     while left := alive(place):
         assert time.monotonic() < end, f"processes are left: {left}"
         time.sleep(0.1)
+
+
+@contextmanager
+def one_at_a_time(home: Path) -> Iterator[None]:
+    """What all cases start from is made by one of them."""
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
