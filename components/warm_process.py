@@ -130,7 +130,8 @@ class Server:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            answers = self.children.pop(pid)
+            if (answers := self.children.pop(pid, None)) is None:
+                continue  # the one that was forked halfway
             with suppress(OSError):
                 answers.send({"status": status})
             answers.close()
@@ -237,12 +238,23 @@ def main(words: str) -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # they are for the command in the terminal
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    listener = socket.socket(fileno=orders["listener"])
-    for name in orders["modules"]:
-        with suppress(ImportError):  # whoever needs it will say so
-            importlib.import_module(name)
-    gc.collect()
-    gc.freeze()  # nobody looks through all of this again, so forked processes share it
+    doors = [(socket.socket(fileno=door["listener"]), door) for door in orders["doors"]]
+    while doors:
+        listener, door = doors.pop(0)
+        for name in door["modules"]:
+            with suppress(ImportError):  # whoever needs it will say so
+                importlib.import_module(name)
+        gc.collect()
+        gc.freeze()  # nobody looks through all of this again, so forked processes share it
+        if not doors or os.fork() == 0:
+            for other, _ in doors:
+                other.close()
+            serve(listener, {**orders, **door})
+            return
+        listener.close()
+
+
+def serve(listener: socket.socket, orders: Mapping[str, Any]) -> None:
     server = Server(listener, orders["owner"], orders)
     try:
         server.serve()

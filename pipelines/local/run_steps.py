@@ -20,7 +20,7 @@ from pipelines.local.early_check import EarlyCheck
 from pipelines.local.progress_display import Display
 from pipelines.local.run_record import Record
 from pipelines.local.step_values import EXECUTOR_OUTPUT, Outputs, Values
-from pipelines.local.warm_server import CLEAN, PRELOAD, WarmServer, kept_at
+from pipelines.local.warm_server import PRELOAD, WarmServer, found, kept_at
 
 TICK = 0.1
 # The step that is looked ahead to, and the one that says how it will be done.
@@ -56,9 +56,7 @@ class Walk:
         self.values = Values(record.name, self.runs, graph.arguments(arguments))
         self.nonce = "" if use_cache else secrets.token_hex(8)
         self.display = display or Display()
-        place = server.place if server else kept_at(self.runs)
-        self.server = server or WarmServer(record.log("warm"), preload, place)
-        self.clean = WarmServer(record.log("warm"), CLEAN, place, clean=True)
+        self.server = server or WarmServer(record.log("warm"), preload, kept_at(self.runs))
         self.shared = server is not None
         self.early: EarlyCheck | None = None
 
@@ -79,7 +77,6 @@ class Walk:
             self.display.clear()
             if self.early:
                 self.early.stop()
-            self.clean.stop()
             if not self.shared:
                 self.server.stop()
 
@@ -145,12 +142,13 @@ class Walk:
     def _execute(self, step: Step, lock: int | None, words: str = "") -> tuple[Outputs, float]:
         """Run the step in a worker, to its end."""
         began = time.monotonic()
-        directory, log, heavy = self.record.path / step.name, self.record.log(step.name), self._heavy(step)
+        directory, log = self.record.path / step.name, self.record.log(step.name)
+        forked = self._heavy(step) or (bool(self._needs(step)) and bool(found(self.runs, self.server.preload)))
         self.display.begin(step.name, log)
         task = self.values.arguments.get("task")
         reached = [*modules(step), *([f"tasks.{task}"] if task else [])]
         if self._wants_clean(step):
-            self.clean.start()
+            self.server.start_clean()
         job = step_process.Job(
             function=step.function,
             source=step.source,
@@ -159,10 +157,10 @@ class Walk:
             scratch=self.record.scratch,
             modules=tuple(name for name in reached if code.exists(name)),
             sources=code.sources(*reached),
-            needs=() if heavy else self._needs(step),
-            clean_process=self.clean.socket,
+            needs=() if forked else self._needs(step),
+            clean_process=self.server.clean,
         )
-        process = step_process.Worker(job, lock, self.server if heavy else None)
+        process = step_process.Worker(job, lock, self.server if forked else None)
         try:
             process.start()
             self._look_ahead(step)
@@ -224,12 +222,9 @@ class Walk:
         found = code.externals(*modules(step))
         return tuple(sorted(lazy_imports.HEAVY & found)) if "apache_beam" in found else ()
 
-    def _wants_clean(self, step: Step) -> bool:
-        """Loaded while the model is trained, which leaves a core to it, for a later step; not beside Beam's pass."""
-        if self._heavy(step) and "apache_beam" in code.externals(*modules(step)):
-            return False
-        later = self.graph.downstream(step.name) if self._heavy(step) else [step]
-        return any("components/rehearse/clean_process.py" in code.sources(*modules(each)) for each in later)
+    @staticmethod
+    def _wants_clean(step: Step) -> bool:
+        return "components/rehearse/clean_process.py" in code.sources(*modules(step))
 
     @staticmethod
     def _heavy(step: Step) -> bool:

@@ -10,14 +10,15 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from components import warm_process
@@ -25,8 +26,9 @@ from pipelines import kfp_import
 from pipelines.local.interrupts import held_back
 from tasks import InputError
 
-# All that a clean process may have: what a server of models has.
-CLEAN = ("tensorflow",)
+# The doors of a process, and all that is behind the clean one: what a server of models has.
+WARM, CLEAN = "warm", "clean"
+ALONE = ("tensorflow",)
 PRELOAD = (
     "tensorflow", "keras", "tensorflow_transform", "tensorflow_transform.beam", "apache_beam", "pandas", "pyarrow",
     "pyarrow.parquet", "sklearn.metrics", "kfp.dsl.executor", "tensorboard.summary.v2",
@@ -41,70 +43,112 @@ UNATTENDED = ("CI", "KUBERNETES_SERVICE_HOST", "INVOCATION_ID")
 
 
 class WarmServer:
-    """Started in the background, its words in a log. Without a place to be kept at, it ends with us."""
+    """Started in the background, its words in a log. Without a place to be kept at, it ends with us.
 
-    def __init__(
-        self, log: Path, preload: Sequence[str] = PRELOAD, place: Path | None = None, *, clean: bool = False
-    ) -> None:
-        self.log, self.preload, self.place, self.clean = log, list(preload), place, clean
-        self.process: subprocess.Popen[bytes] | None = None
-        self.folder, self.owner, self.socket = "", -1, ""
+    There are two doors to it: steps are forked behind `socket`; behind `clean`, programs that are to find TensorFlow
+    and nothing else. Python starts once for both: halfway through its imports, the process is forked.
+    """
+
+    def __init__(self, log: Path, preload: Sequence[str] = PRELOAD, place: Path | None = None) -> None:
+        self.log, self.preload, self.place = log, tuple(preload), place
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.addresses: dict[str, str] = {}
+        self.folder, self.owner = "", (-1, -1)
+
+    @property
+    def socket(self) -> str:
+        return self.addresses.get(WARM, "")
+
+    @property
+    def clean(self) -> str:
+        return self.addresses.get(CLEAN, "")
 
     def start(self) -> None:
         """Find it or begin to import; returns at once."""
-        if not self.socket:
-            with held_back():
-                self._start()
+        halfway = {CLEAN: ALONE} if self.preload[: len(ALONE)] == ALONE else {}
+        self._open({**halfway, WARM: self.preload})
 
-    def _start(self) -> None:
-        if self.place is None or not private(self.place):
-            self.folder = tempfile.mkdtemp()
-            self.socket, (ours, self.owner) = f"{self.folder}/warm", os.pipe()
-            self._spawn(self.log, ours)
-            os.close(ours)
+    def start_clean(self) -> None:
+        """The same where nothing but programs are to be started."""
+        self._open({CLEAN: ALONE})
+
+    def _open(self, doors: Mapping[str, Sequence[str]]) -> None:
+        """These doors, in the order of their imports; those that nobody is behind get a new process."""
+        doors = {name: modules for name, modules in doors.items() if name not in self.addresses}
+        if not doors:
             return
-        wanted = f"{self.place}/{identity(self.preload)}.{'clean' if self.clean else 'warm'}"
-        with (self.place / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # of two commands that begin together, one starts the process
-            for other in sockets(self.place):
-                if Path(other).suffix == Path(wanted).suffix and (other != wanted or not _answers(other)):
-                    end(other)
-            self.socket = wanted
-            if not Path(wanted).exists():
-                self._spawn(self.place / "log", None)
+        with held_back():
+            if self.place is None or not private(self.place):
+                if not self.folder:
+                    self.folder, self.owner = tempfile.mkdtemp(), os.pipe()
+                self.addresses |= {name: f"{self.folder}/{name}" for name in doors}
+                self._spawn(doors, self.log, self.owner[:1])
+                return
+            with (self.place / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # of two commands that begin together, one starts the process
+                self.addresses |= {name: _fitting(self.place, name, modules) for name, modules in doors.items()}
+                absent = {name: doors[name] for name in doors if not Path(self.addresses[name]).exists()}
+                if absent:
+                    self._spawn(absent, self.place / "log", ())
 
-    def _spawn(self, log: Path, owner: int | None) -> None:
-        before = os.umask(0o177)
-        with socket.socket(socket.AF_UNIX) as listener, log.open("ab") as words:
-            try:
-                with warm_process.short(self.socket) as address:
-                    listener.bind(address)
-            finally:
-                os.umask(before)
-            listener.listen(64)
+    def _spawn(self, doors: Mapping[str, Sequence[str]], log: Path, owner: Sequence[int]) -> None:
+        with ExitStack() as open_files:
+            words = open_files.enter_context(log.open("ab"))
+            listeners = {name: open_files.enter_context(_listening(self.addresses[name])) for name in doors}
             orders = {
-                "listener": listener.fileno(), "owner": owner, "modules": self.preload, "idle": IDLE,
-                "socket": self.socket, "inode": Path(self.socket).stat().st_ino,
-                "watched": warm_process.seen(_libraries()),
+                "owner": next(iter(owner), None), "idle": IDLE, "watched": warm_process.seen(_libraries()),
+                "doors": [
+                    {
+                        "modules": list(modules), "listener": listeners[name].fileno(),
+                        "socket": self.addresses[name], "inode": Path(self.addresses[name]).stat().st_ino,
+                    }
+                    for name, modules in doors.items()
+                ],
             }  # fmt: skip
-            self.process = subprocess.Popen(
-                [sys.executable, "-I" if self.clean else "-P", warm_process.__file__, json.dumps(orders)],
+            process = subprocess.Popen(
+                [sys.executable, "-P", warm_process.__file__, json.dumps(orders)],
                 stdin=subprocess.DEVNULL, stdout=words, stderr=words, cwd="/", start_new_session=True,
-                pass_fds=[listener.fileno(), *([] if owner is None else [owner])],
+                pass_fds=[*owner, *(listener.fileno() for listener in listeners.values())],
                 env={**os.environ, kfp_import.VARIABLE: "true"},
             )  # fmt: skip
+        self.processes.append(process)
 
     def stop(self) -> None:
         """Ends our own; one that is kept stays."""
-        if self.owner >= 0:
-            assert self.process is not None
-            self.process.kill()
-            self.process.wait()
-            os.close(self.owner)
+        for process in self.processes:
+            if self.folder:
+                os.killpg(process.pid, signal.SIGKILL)  # both who are behind a door; steps have groups of their own
+                process.wait()
+            else:
+                process.returncode = 0  # it outlives us, which is no oversight
+        if self.folder:
+            for end in self.owner:
+                os.close(end)
             shutil.rmtree(self.folder, ignore_errors=True)
-        elif self.process is not None:
-            self.process.returncode = 0  # it outlives us, which is no oversight
-        self.owner, self.socket, self.process = -1, "", None
+        self.processes, self.addresses, self.folder, self.owner = [], {}, "", (-1, -1)
+
+
+def _fitting(place: Path, name: str, modules: Sequence[str]) -> str:
+    """The address of the kept process that fits us; others behind such a door are told to end."""
+    wanted = f"{place}/{identity(modules)}.{name}"
+    for other in sockets(place):
+        if Path(other).suffix == f".{name}" and (other != wanted or not _answers(other)):
+            end(other)
+    return wanted
+
+
+@contextmanager
+def _listening(address: str) -> Iterator[socket.socket]:
+    """A socket that only its user may open."""
+    before = os.umask(0o177)
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            with warm_process.short(address) as name:
+                listener.bind(name)
+        finally:
+            os.umask(before)
+        listener.listen(64)
+        yield listener
 
 
 def kept_at(runs: Path) -> Path | None:
@@ -123,7 +167,7 @@ def found(runs: Path, modules: Sequence[str] = PRELOAD) -> str:
     place = directory(runs)
     if os.environ.get(VARIABLE) == "0" or not place.is_dir() or not private(place):
         return ""
-    address = f"{place}/{identity(modules)}.warm"
+    address = f"{place}/{identity(modules)}.{WARM}"
     with suppress(EOFError, OSError):
         return address if warm_process.asked(address, seconds=0.2) else ""
     return ""

@@ -26,7 +26,7 @@ from components.rehearse import step as rehearse
 from components.serving.export import Served, export
 from components.serving.preprocessing import Preprocessing
 from components.transform import step as transform
-from pipelines.local.warm_server import CLEAN, WarmServer
+from pipelines.local.warm_server import WarmServer
 from tasks import Category, Image, Number, Text
 
 
@@ -53,9 +53,9 @@ def exported(plane, plane_rows, write_examples, place: Path) -> Path:
 @pytest.fixture(scope="module")
 def tensorflow_loaded(place: Path) -> Iterator[str]:
     """A process that has imported TensorFlow alone, from which others are forked, as a run has it."""
-    server = WarmServer(place / "log", CLEAN, clean=True)
-    server.start()
-    yield server.socket
+    server = WarmServer(place / "log")
+    server.start_clean()
+    yield server.clean
     server.stop()
 
 

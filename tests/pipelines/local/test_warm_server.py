@@ -77,8 +77,8 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def kept(place: Path, tmp_path: Path) -> Callable[..., WarmServer]:
-    def begun(modules: tuple[str, ...] = FEW, *, clean: bool = False) -> WarmServer:
-        server = WarmServer(tmp_path / "log", modules, place, clean=clean)
+    def begun(modules: tuple[str, ...] = FEW) -> WarmServer:
+        server = WarmServer(tmp_path / "log", modules, place)
         server.start()
         return server
 
@@ -212,11 +212,44 @@ def test_a_terminal_counts_unless_a_machine_sits_at_it(
         assert (kept_at(tmp_path) is None) is bool(name)
 
 
-def test_stop_ends_them_and_doctor_shows_them(
-    kept: Callable[..., WarmServer], place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_what_is_behind_the_clean_door_was_forked_halfway_through_the_imports(
+    kept: Callable[..., WarmServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(warm_server, "ALONE", ("colorsys",))
+    server = kept(("colorsys", "wave"))
+    found = {}
+    for door, address in (("warm", server.socket), ("clean", server.clean)):
+        with warm_process.fork(address, said, imported) as answers:
+            answers.recv()
+            found[door] = {"colorsys", "wave"}.intersection(answers.recv())
+    assert found == {"warm": {"colorsys", "wave"}, "clean": {"colorsys"}}
+    os.kill(pid(server.clean), signal.SIGKILL)  # the other sees its child end, and goes on
+    assert answer(server, os.getpid)[1] == pid(server.socket)
+
+
+def test_a_process_of_a_run_of_its_own_ends_with_it_behind_both_doors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warm_server, "ALONE", ("colorsys",))
+    server = WarmServer(tmp_path / "log", ("colorsys", "wave"))
+    server.start_clean()
+    server.start()
+    numbers = [pid(server.socket), pid(server.clean)]
+    server.stop()
+    until(lambda: not any(map(alive, numbers)))
+
+
+def test_stop_ends_them_and_doctor_shows_them(
+    kept: Callable[..., WarmServer],
+    place: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(warm_server, "ALONE", ("colorsys",))
     given = command_line.parser().parse_args(["stop", "--runs", str(tmp_path)])
-    numbers = [pid(kept().socket), pid(kept(clean=True).socket)]
+    server = kept(("colorsys", "wave"))
+    numbers = [pid(server.socket), pid(server.clean)]
     found = {finding.what: finding.found for finding in doctor._warm(tmp_path)}
     assert f"process {numbers[0]} holds " in found["warm"]
     assert f"process {numbers[1]} holds " in found["clean"]
@@ -229,8 +262,9 @@ def test_stop_ends_them_and_doctor_shows_them(
 
 
 def test_a_clean_process_runs_a_program_that_finds_nothing_of_ours(
-    kept: Callable[..., WarmServer], tmp_path: Path
+    kept: Callable[..., WarmServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(warm_server, "ALONE", ("colorsys",))
     program = tmp_path / "program.py"
     program.write_text(
         "import json, os, sys\n"
@@ -241,8 +275,8 @@ def test_a_clean_process_runs_a_program_that_finds_nothing_of_ours(
     (tmp_path / "asked").write_text("a question")
     with (tmp_path / "asked").open() as asked, (tmp_path / "said").open("w") as answered:
         streams, command = [asked.fileno(), answered.fileno()], [str(program), "word"]
-        server = kept(clean=True)
-        with warm_process.program(server.socket, command, {"ONE": "1"}, str(tmp_path), streams) as told:
+        server = kept(("colorsys", "wave"))
+        with warm_process.program(server.clean, command, {"ONE": "1"}, str(tmp_path), streams) as told:
             told.recv()
             assert os.waitstatus_to_exitcode(told.recv()["status"]) == 3
     assert json.loads((tmp_path / "said").read_text()) == [[], "a question", ["word"], {"ONE": "1"}]
