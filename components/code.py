@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import tasks
+from components import used_of_task
 from components.storage.atomic_files import write_json
 from tasks import InputError
 
@@ -36,7 +37,7 @@ class Module:
     """A source file, and the dotted names it imports, ours and others'."""
 
     path: Path
-    sha256: str
+    content: bytes
     imports: frozenset[str]
 
 
@@ -47,8 +48,17 @@ def code_hash(*modules: str, root: Path = ROOT) -> str:
 
 
 def sources(*modules: str, root: Path = ROOT) -> dict[str, str]:
-    """The sha256 of each of our files that these modules reach, by its path below the root."""
-    return {_name(module.path, root): module.sha256 for _, module in sorted(_closure(modules, OURS[1:], root).items())}
+    """The sha256 of each of our files that these modules reach, by its path below the root.
+
+    Where the modules are steps that use only a part of a task, what they do not use of its file does not count.
+    """
+    without = used_of_task.unused(modules)
+    return {
+        _name(module.path, root): used_of_task.state(
+            module.content, without if name.startswith("tasks.") else frozenset()
+        )
+        for name, module in sorted(_closure(modules, OURS[1:], root).items())
+    }
 
 
 def place(name: str, root: Path = ROOT) -> Path:
@@ -60,12 +70,12 @@ def place(name: str, root: Path = ROOT) -> Path:
 
 def altered(sources: Mapping[str, str], root: Path = ROOT) -> list[str]:
     """Which of these files are not what they were when they were read."""
-    return [name for name, sha256 in sorted(sources.items()) if _sha256(place(name, root)) != sha256]
+    return [name for name, known in sorted(sources.items()) if _state(place(name, root), known) != known]
 
 
-def _sha256(path: Path) -> str:
+def _state(path: Path, before: str) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return used_of_task.state_again(path.read_bytes(), before)
     except OSError:
         return ""
 
@@ -168,7 +178,7 @@ def _read(path: Path, package: str) -> Module:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         why = error.msg if isinstance(error, SyntaxError) else error
         raise InputError(f"{path.parent.name}/{path.name}{line}: This is not Python: {why}.") from error
-    return Module(path, sha256, frozenset(_USED[key]))
+    return Module(path, content, frozenset(_USED[key]))
 
 
 def _names(tree: ast.AST, package: str) -> Iterator[str]:

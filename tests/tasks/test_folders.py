@@ -47,7 +47,7 @@ def test_the_key_of_a_step_knows_the_file_wherever_it_lies(project: Path) -> Non
     (project / "tasks").rename(project / "elsewhere")
     tasks.use_folder("elsewhere")
     assert code.sources("components.train.step", "tasks.zz_boats") == before
-    (project / "elsewhere" / "zz_boats.py").write_text(BOATS + "\n")
+    (project / "elsewhere" / "zz_boats.py").write_text(BOATS + "print()\n")
     assert code.altered(before) == ["tasks/zz_boats.py"]
 
 
