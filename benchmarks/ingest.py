@@ -48,8 +48,8 @@ def write_csv(path: Path, rows: int, missing: float, broken: float, quoted: bool
             file.writelines(line.format(*row) for row in zip(*columns, strict=True))
 
 
-def peak_mib() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def peak_mib(of: int = resource.RUSAGE_SELF) -> int:
+    return resource.getrusage(of).ru_maxrss // 1024
 
 
 def main() -> None:
@@ -72,10 +72,12 @@ def main() -> None:
         path = Path(scratch) / "cars.csv"
         write_csv(path, given.rows, given.missing, given.broken, given.quoted)
         before, started = peak_mib(), time.monotonic()
-        parts = sources.source_parts(tasks.get("auto_mpg"), str(path))
+        task = tasks.get("auto_mpg")
+        parts = sources.source_parts(task, str(path))
         hashed = time.monotonic()
         examples = Path(scratch) / "examples"
-        found = ingest.ingest(tasks.get("auto_mpg"), parts, examples, given.beam)
+        pieces = sources.for_workers(parts, task.columns)
+        found = ingest.ingest(task, pieces, examples, given.beam)
         seconds = time.monotonic() - hashed
         written = sum(file.stat().st_size for file in examples.rglob("*") if file.is_file())
         result = {
@@ -86,6 +88,7 @@ def main() -> None:
             "seconds_to_hash_the_file": round(hashed - started, 2),
             "peak_mib_before": before,
             "peak_mib": peak_mib(),
+            "peak_mib_of_a_worker": peak_mib(resource.RUSAGE_CHILDREN),
             "csv_mib": path.stat().st_size >> 20,
             "examples_mib": written >> 20,
             "split": found["rows"],

@@ -1,23 +1,27 @@
 """Ingest: one Beam pass from a source to sharded tf.Examples, rows set aside, statistics and a fingerprint.
 
 A worker reads a part of the source from beginning to end and writes its shards itself; only the parts' numbers travel
-through Beam. Nothing is final before every part is done: until then `examples` holds one hidden directory.
+through Beam. On one machine Beam's one worker forks a process for each part of a large source: Beam's own processes
+would import everything anew, and one that is killed leaves the others waiting. Nothing is final before every part is
+done: until then `examples` holds one hidden directory.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import apache_beam as beam
 import numpy as np
 
 import tasks
+from components import beam_runners, forked_workers, machine
 from components.beam_options import pipeline_options
 from components.examples.statistics import SPLITS, Statistics
 from components.ingest import merge_parts, row_dates, worker_exchange
@@ -25,13 +29,18 @@ from components.ingest.worker import Schema, Summary, write_part
 from components.progress import say
 from components.reading import assign_split
 from components.reading.row_ids import RowSequence
-from components.reading.sources import Source, for_workers, snapshot, source_parts
+from components.reading.sources import Source, for_workers, local_bytes, snapshot, source_parts
 from components.storage import atomic_files, urls
 from components.storage.local_paths import source_kind
 from tasks import InputError, Task
 from transforms import iso_dates
 
 UNFINISHED = ".unfinished"
+# Smaller sources are read sooner than processes for them are started.
+LARGE = 50_000_000
+# What a process has to have room for.
+WORKER_BYTES = 512 << 20
+Made = TypeVar("Made")
 
 
 class Ingested(NamedTuple):
@@ -105,15 +114,24 @@ def _summed_up(schema: Schema, folder: Path, parts: int) -> tuple[dict[str, Any]
 
 
 class _Part(beam.DoFn):
-    """Does something with the parts of given numbers."""
+    """Does something with the parts of given numbers, several at a time where there are several workers."""
 
-    def __init__(self, schema: Schema, parts: Sequence[Source], folder: str) -> None:
-        self.schema, self.parts, self.folder = schema, parts, folder
+    def __init__(self, schema: Schema, parts: Sequence[Source], folder: str, workers: int) -> None:
+        self.schema, self.parts, self.folder, self.workers = schema, parts, folder, workers
+
+    def each(self, work: Callable[[int], Made], numbers: Sequence[int]) -> Iterator[Made | None]:
+        if self.workers == 1:
+            return map(work, numbers)
+        return forked_workers.each(work, numbers, self.workers, self.died)
+
+    def died(self, number: int, error: forked_workers.DiedError) -> None:
+        place = worker_exchange.opened(self.folder)
+        self.failed(place, place.attempt(number), number, error)
 
     def failed(self, place: worker_exchange.Exchange, attempt: Path, number: int, error: Exception) -> None:
         """Beam would bury it under its own: the sentence is kept for the end, the traceback goes to the log."""
         if not isinstance(error, InputError):
-            traceback.print_exc()
+            traceback.print_exception(error)
         failure = {"input": isinstance(error, InputError), "what": _sentence(self.parts[number], error)}
         place.failed(attempt, number, failure)
 
@@ -121,30 +139,36 @@ class _Part(beam.DoFn):
 class _Newest(_Part):
     """Finds the newest date of each part."""
 
-    def process(self, number: int) -> Iterator[int]:
-        place = worker_exchange.opened(self.folder)
+    def process(self, numbers: list[int]) -> Iterator[int]:
+        yield from (newest for newest in self.each(self.newest, numbers) if newest is not None)
+
+    def newest(self, number: int) -> int | None:
         try:
-            found = row_dates.newest(self.schema.date, self.parts[number])
+            return row_dates.newest(self.schema.date, self.parts[number])
         except Exception as error:
+            place = worker_exchange.opened(self.folder)
             self.failed(place, place.attempt(number), number, error)
-            return
-        if found is not None:
-            yield found
+            return None
 
 
 class _Write(_Part):
     """Writes parts; `after` makes it wait for those that it must know."""
 
-    def process(self, number: int, after: list[int], newest: list[int]) -> Iterator[int]:
+    def process(self, numbers: list[int], after: list[int], newest: list[int]) -> Iterator[int]:
+        write = functools.partial(self.write, official=self._official(after), latest=max(newest, default=None))
+        for _ in self.each(write, numbers):
+            pass
+        yield from numbers
+
+    def write(self, number: int, official: dict[str, np.ndarray], latest: int | None) -> None:
         place = worker_exchange.opened(self.folder)
         attempt = place.attempt(number)
         try:
-            write_part(self.schema, self.parts[number], attempt, self._official(after), max(newest, default=None))
+            write_part(self.schema, self.parts[number], attempt, official, latest)
         except Exception as error:
             self.failed(place, attempt, number, error)
         else:
             place.done(attempt, number)
-        yield number
 
     def _official(self, numbers: list[int]) -> dict[str, Any]:
         ids = {}
@@ -158,24 +182,42 @@ class _Write(_Part):
 
 def _run(schema: Schema, parts: Sequence[Source], folder: str, beam_args: list[str]) -> None:
     """The official test parts first, then official evaluation parts, then all others."""
-    say(f"reading {parts[0].name if len(parts) == 1 else f'{len(parts)} parts'}")
+    workers = _workers(parts, beam_args)
+    together = f" in {workers} processes" if workers > 1 else ""
+    say(f"reading {parts[0].name if len(parts) == 1 else f'{len(parts)} parts'}{together}")
     stages: dict[str, list[int]] = {"test": [], "eval": [], "others": []}
     for number, part in enumerate(parts):
         stages[part.split if part.split in ("test", "eval") else "others"].append(number)
     with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
         after = newest = pipeline | "nothing before" >> beam.Create([], reshuffle=False)
         if schema.splits.moves:
-            numbered = pipeline | "all parts" >> beam.Create(range(len(parts)))
-            newest = numbered | "newest rows" >> beam.ParDo(_Newest(schema, parts, folder))
+            numbered = pipeline | "all parts" >> beam.Create(_shared([*range(len(parts))], workers))
+            newest = numbered | "newest rows" >> beam.ParDo(_Newest(schema, parts, folder, workers))
         for stage, numbers in stages.items():
             if numbers:
                 written = (
                     pipeline
-                    | f"{stage} parts" >> beam.Create(numbers)
+                    | f"{stage} parts" >> beam.Create(_shared(numbers, workers))
                     | f"write {stage} parts"
-                    >> beam.ParDo(_Write(schema, parts, folder), beam.pvalue.AsList(after), beam.pvalue.AsList(newest))
+                    >> beam.ParDo(
+                        _Write(schema, parts, folder, workers), beam.pvalue.AsList(after), beam.pvalue.AsList(newest)
+                    )
                 )
                 after = (after, written) | f"{stage} done" >> beam.Flatten()
+
+
+def _workers(parts: Sequence[Source], beam_args: list[str]) -> int:
+    """How many processes read the parts here. Beam's own runners, and whoever names a number of workers, need none."""
+    if beam_runners.named(beam_args) or any(arg.startswith("--direct_") for arg in beam_args):
+        return 1
+    if local_bytes(parts) < LARGE:
+        return 1
+    return max(1, min(machine.cores(), len(parts), machine.memory_limit() // WORKER_BYTES))
+
+
+def _shared(numbers: list[int], workers: int) -> list[list[int]]:
+    """As one element for processes of our own; else one by one, for Beam to spread."""
+    return [numbers] if workers > 1 else [[number] for number in numbers]
 
 
 def _sentence(part: Source, error: Exception) -> str:

@@ -12,7 +12,7 @@ from components.reading.headers import asked, renamed
 from components.reading.picture_folders import PicturesPart, meant, picture_parts
 from components.reading.raw_batch import Batch
 from components.reading.tfds_source import TfdsPart, tfds_parts
-from components.storage.local_paths import source_kind
+from components.storage.local_paths import local_path, source_kind
 from tasks import Feature, InputError, Part, Task
 
 Source = Part | FilePart | PicturesPart | TfdsPart
@@ -53,6 +53,20 @@ def snapshot(parts: Sequence[Source]) -> str:
     """The state of a source: it changes when a part comes, goes or has another content."""
     listed = "\n".join(f"{part.name}\t{part.version}\t{part.split or ''}" for part in parts)
     return hashlib.sha256(listed.encode("utf-8", errors="surrogateescape")).hexdigest()
+
+
+def local_bytes(parts: Sequence[Source]) -> int:
+    """How much of the source lies in files of this machine."""
+    paths: set[str] = set()
+    for part in parts:
+        match part:
+            case FilePart():
+                paths.add(part.name)
+            case PicturesPart():
+                paths.update(part.paths)
+            case TfdsPart():
+                paths.add(part.path)
+    return sum(path.stat().st_size for path in map(local_path, paths) if path.is_file())
 
 
 def for_workers(parts: Sequence[Source], columns: Sequence[Feature]) -> list[Source]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
+from components import machine
 from components.examples.parse import complete_for_training, frame, parsed
 from components.progress import say
 from components.serving.preprocessing import Preprocessing
@@ -23,7 +22,6 @@ from tasks import Category, Task, Train
 READ_BATCH = 2048
 # Of what the machine or the container has, for preprocessed rows.
 SHARE = 0.5
-LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 # Beside the outputs, whose names hold no space at their beginning.
 LABEL, WEIGHTS = " label", " weights"
 # Beside its characters, what TensorFlow keeps of a text.
@@ -93,16 +91,7 @@ class Room:
 
     @classmethod
     def of(cls, train: Train, folder: Path) -> Room:
-        return cls(memory_limit() * SHARE if train.memory is None else train.memory * 2**30, folder)
-
-
-def memory_limit() -> int:
-    """What the container may use, or else what the machine has."""
-    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for path in LIMITS:
-        with suppress(OSError, ValueError):  # ValueError: "max", which is no limit
-            limits.append(int(Path(path).read_text()))
-    return min(limits)
+        return cls(machine.memory_limit() * SHARE if train.memory is None else train.memory * 2**30, folder)
 
 
 def load(

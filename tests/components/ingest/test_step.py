@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import multiprocessing
+import os
+import signal
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from components import machine
 from components.examples.tfrecord import serialized_examples_of
 from components.ingest import merge_parts, worker_exchange
 from components.ingest import step as ingest
 from components.ingest.worker import Schema, write_part
 from components.reading.find_files import FilePart
 from components.reading.sources import Source, file_parts, snapshot
-from tasks import Bar, Category, InputError, Model, Number, Part, Task, Text, Train
+from tasks import Bar, Category, Date, InputError, Model, Number, Part, Splits, Task, Text, Train
 
 BOATS = Task(
     about="Boats",
@@ -319,3 +324,72 @@ def test_workers_in_other_processes_write_the_same_bytes(tmp_path: Path) -> None
     several = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
     assert ingest.ingest(BOATS, parts, tmp_path / "there", several) == here
     assert tree(tmp_path / "there") == tree(tmp_path / "here")
+
+
+@pytest.fixture
+def three_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if every source were a large one, and the machine had three cores."""
+    monkeypatch.setattr(ingest, "LARGE", 1)
+    monkeypatch.setattr(machine, "cores", lambda: 3)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[FilePart]:
+    (tmp_path / "in").mkdir()
+    for number in range(5):
+        frame(number * 100, number * 100 + 150).to_csv(tmp_path / "in" / f"{number}.csv", index=False)
+    return file_parts(str(tmp_path / "in" / "*.csv"))
+
+
+def test_a_large_source_is_read_in_a_process_for_each_core_to_the_same_bytes(
+    tmp_path: Path, files: list[FilePart], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = boats(tmp_path / "one", *files)
+    assert "processes" not in capsys.readouterr().out
+    monkeypatch.setattr(ingest, "LARGE", 1)
+    monkeypatch.setattr(machine, "cores", lambda: 3)
+    assert boats(tmp_path / "three", *files) == one
+    assert "reading 5 parts in 3 processes" in capsys.readouterr().out
+    assert tree(tmp_path / "three") == tree(tmp_path / "one")
+
+
+def test_whoever_names_a_number_of_workers_or_a_runner_has_that(files: list[FilePart], three_processes: None) -> None:
+    assert ingest._workers(files, []) == 3
+    assert ingest._workers(files[:2], []) == 2
+    assert ingest._workers(files, ["--direct_num_workers=1"]) == 1
+    assert ingest._workers(files, ["--runner=PortableRunner"]) == 1
+    assert ingest._workers([part(0, 10)], []) == 1
+
+
+def test_a_bad_file_and_a_killed_process_stop_the_run_in_a_sentence(
+    tmp_path: Path, files: list[FilePart], three_processes: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = Path(files[3].name).read_bytes()
+    Path(files[3].name).write_text("length,beam\n1,2\n")
+    with pytest.raises(InputError, match=r"3\.csv"):
+        boats(tmp_path / "out", *files)
+    Path(files[3].name).write_bytes(good)
+
+    def killed(schema: Schema, source: Source, *_: Any) -> None:
+        if source.name == files[3].name:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(ingest, "write_part", killed)
+    with pytest.raises(RuntimeError, match=r"3\.csv could not be ingested: its process was killed by SIGKILL\. Memory"):
+        boats(tmp_path / "out", *files)
+    assert not multiprocessing.active_children()
+
+
+def test_a_split_by_time_finds_the_newest_date_with_several_processes(
+    tmp_path: Path, three_processes: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dated = replace(
+        BOATS, features=(*BOATS.features, Date("when")), splits=Splits(by="when", eval="1 week", test="1 week")
+    )
+    for number in range(3):
+        days = pd.date_range("2026-01-01", periods=40).strftime("%Y-%m-%d")
+        frame(number, number + 40).assign(when=days).to_csv(tmp_path / f"{number}.csv", index=False)
+    parts = file_parts(str(tmp_path / "*.csv"))
+    several = ingest.ingest(dated, parts, tmp_path / "several", [])
+    monkeypatch.setattr(machine, "cores", lambda: 1)
+    assert ingest.ingest(dated, parts, tmp_path / "one", []) == several

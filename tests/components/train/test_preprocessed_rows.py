@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components import machine
 from components.serving.preprocessing import Preprocessing
 from components.train import preprocessed_rows, rows_on_disk, shuffled_batches
 from components.train import step as train
@@ -148,11 +149,8 @@ def test_what_a_killed_fit_has_preprocessed_is_not_preprocessed_again(plane, pla
 
 def test_half_of_the_memory_is_the_default_and_gib_are_asked_for(tmp_path, monkeypatch):
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(preprocessed_rows, "LIMITS", (str(limit), "/no/such/file"))
-    assert preprocessed_rows.memory_limit() > 2**30
-    limit.write_text("max\n")
-    assert preprocessed_rows.memory_limit() > 2**30
     limit.write_text("8000000\n")
+    monkeypatch.setattr(machine, "MEMORY", (str(limit),))
     assert Room.of(Train(epochs=1), tmp_path).bytes == 4_000_000
     assert Room.of(Train(epochs=1, memory=0.5), tmp_path).bytes == 2**29
     with pytest.raises(ValueError, match=r"Train\.memory must be a number of GiB, 0 or more\. Received: -1"):
