@@ -21,8 +21,9 @@ from components.storage import atomic_files
 
 STEPS = ("resolve", "ingest", "validate", "transform", "train", "evaluate", "rehearse", "push")
 WAYS = ("SIGKILL", "SIGINT", "SIGTERM", "worker")
-# Statuses with which a killed run may end: by the signal, interrupted, or with a failed step whose worker was killed.
-ENDS = {"SIGKILL": {-9}, "SIGINT": {130}, "SIGTERM": {130}, "worker": {1}}
+# Statuses with which a killed run may end: by the signal (a SIGTERM also where the command has told its outcome and is
+# leaving), interrupted, or with a failed step whose worker was killed.
+ENDS = {"SIGKILL": {-9}, "SIGINT": {130}, "SIGTERM": {130, -15}, "worker": {1}}
 LONGEST = 600
 # Of the cases, those that begin with nothing.
 FRESH = 0.15
