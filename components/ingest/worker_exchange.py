@@ -71,7 +71,7 @@ class Url:
     def done(self, attempt: Path, number: int) -> None:
         try:
             for path in sorted(attempt.iterdir(), key=lambda path: path.name == SUMMARY):
-                upload(path, f"{self.url}/{merge_parts.part_name(number)}/{path.name}")
+                urls.upload(path, f"{self.url}/{merge_parts.part_name(number)}/{path.name}")
         finally:
             shutil.rmtree(attempt, ignore_errors=True)
 
@@ -79,13 +79,13 @@ class Url:
         shutil.rmtree(attempt, ignore_errors=True)
         with tempfile.TemporaryDirectory() as folder:
             atomic_files.write_json(Path(folder) / "error", failure)
-            upload(Path(folder) / "error", f"{self.url}/{merge_parts.part_name(number)}.error")
+            urls.upload(Path(folder) / "error", f"{self.url}/{merge_parts.part_name(number)}.error")
 
     def ids(self, number: int, split: str) -> np.ndarray:
         part = f"{self.url}/{merge_parts.part_name(number)}"
         with tempfile.TemporaryDirectory(prefix="sluice-ids-") as folder:
             if urls.listed(part, SUMMARY):
-                download(f"{part}/{split}.ids", Path(folder, f"{split}.ids"))
+                urls.download(f"{part}/{split}.ids", Path(folder, f"{split}.ids"))
             return merge_parts.read_ids([Path(folder)], split)
 
 
@@ -102,7 +102,7 @@ def mirrored(url: str) -> Iterator[Path]:
                 if not found.endswith(SUFFIX):
                     target = Path(folder, *found.split("/")[-depth:])
                     target.parent.mkdir(exist_ok=True)
-                    download(found, target)
+                    urls.download(found, target)
         yield Path(folder)
 
 
@@ -121,7 +121,7 @@ def gather(url: str, mirror: Path, target: str, summaries: Sequence[Summary]) ->
     final = mirror / "final"
     merge_parts.gather_rejected(mirror, final)
     for path in final.rglob("*.jsonl"):
-        upload(path, f"{target}/rejected/{path.name}")
+        urls.upload(path, f"{target}/rejected/{path.name}")
 
 
 def _join(group: Sequence[str], whole: str) -> None:
@@ -131,14 +131,3 @@ def _join(group: Sequence[str], whole: str) -> None:
         system.cp_file(urls.system_of(group[0])[1], inside)  # may be done twice; the parts go all at once in the end
         return
     system.pipe_file(inside, b"".join(system.cat_file(urls.system_of(shard)[1]) for shard in group))
-
-
-def upload(path: Path, url: str) -> None:
-    system, inside = urls.system_of(url)
-    system.makedirs(inside.rpartition("/")[0], exist_ok=True)
-    system.put_file(str(path), inside)
-
-
-def download(url: str, path: Path) -> None:
-    system, inside = urls.system_of(url)
-    system.get_file(inside, str(path))

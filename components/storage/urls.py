@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import fsspec
@@ -75,3 +76,14 @@ def write(place: str, content: bytes) -> None:
     system, inside = system_of(place)
     system.makedirs(inside.rpartition("/")[0], exist_ok=True)
     system.pipe_file(inside, content)
+
+
+def upload(path: Path, url: str) -> None:
+    system, inside = system_of(url)
+    system.makedirs(inside.rpartition("/")[0], exist_ok=True)
+    system.put_file(str(path), inside)
+
+
+def download(url: str, path: Path) -> None:
+    system, inside = system_of(url)
+    system.get_file(inside, str(path))

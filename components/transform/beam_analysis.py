@@ -47,21 +47,32 @@ def analyse(
     """Write the transform graph; gives the number of rows that were read for it."""
     files = shards(examples, "train")
     found = kept_analyses.plan(files, place)
-    if found.worthwhile and _builds_on_itself(task, preprocess):
+    if found.worthwhile and builds_on_itself(task, preprocess):
         found = kept_analyses.plan(files, "")
     if found.worthwhile:
         say(f"analysing {len(found.new) + len(found.open)} of {len(files)} shards; the others are known")
+    with running(beam_args, output) as pipeline:
+        if found.worthwhile:
+            transform_fn = by_spans(pipeline, task, preprocess, found, place)
+        else:
+            rows = _read(pipeline, task, "all", files)
+            transform_fn = (rows, _config(task)) | "analyse" >> tft_beam.AnalyzeDataset(preprocess)
+        _ = transform_fn | "write" >> tft_beam.WriteTransformFn(output)
+    return rows_read(pipeline)
+
+
+@contextmanager
+def running(beam_args: list[str], output: str) -> Iterator[beam.Pipeline]:
+    """A pipeline of tf.Transform, which runs at the end of the block."""
     with (
         _scratch(output) as scratch,
         beam.Pipeline(options=pipeline_options(beam_args)) as pipeline,
         tft_beam.Context(temp_dir=scratch, use_deep_copy_optimization=True),
     ):
-        if found.worthwhile:
-            transform_fn = _by_spans(pipeline, task, preprocess, found, place)
-        else:
-            rows = _read(pipeline, task, "all", files)
-            transform_fn = (rows, _config(task)) | "analyse" >> tft_beam.AnalyzeDataset(preprocess)
-        _ = transform_fn | "write" >> tft_beam.WriteTransformFn(output)
+        yield pipeline
+
+
+def rows_read(pipeline: beam.Pipeline) -> int:
     counters = pipeline.result.metrics().query(MetricsFilter().with_name(READ))["counters"]
     return sum(counter.result for counter in counters)
 
@@ -73,18 +84,11 @@ def _scratch(output: str) -> Iterator[str]:
         with tempfile.TemporaryDirectory() as folder:
             yield folder
         return
-    try:
-        tf.io.gfile.exists(output)
-    except tf.errors.UnimplementedError as error:
-        raise tasks.InputError(
-            f"TensorFlow knows no file system for {output}, so tf.Transform cannot be spread over workers there. "
-            "Expected gs:// or a mounted directory; or leave --runner away, and the analysis runs in one process."
-        ) from error
     yield f"{output}/.scratch"
     urls.clear(f"{output}/.scratch")
 
 
-def _builds_on_itself(task: tasks.Task, preprocess: Preprocess) -> bool:
+def builds_on_itself(task: tasks.Task, preprocess: Preprocess) -> bool:
     """An analyzer that takes another's result has to see all rows again, whatever is kept."""
     types = tensor_types(task)
     graph = tft_beam.analysis_graph_builder
@@ -94,7 +98,7 @@ def _builds_on_itself(task: tasks.Task, preprocess: Preprocess) -> bool:
     return KEPT in graph.get_analysis_dataset_keys(preprocess, types, {KEPT}, cache, force_tf_compat_v1=False)
 
 
-def _by_spans(
+def by_spans(
     pipeline: beam.Pipeline, task: tasks.Task, preprocess: Preprocess, found: kept_analyses.Spans, place: str
 ) -> Any:
     """The graph from the kept blocks and the other shards' rows; what comes of new spans is kept."""

@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,16 +73,21 @@ def _blocks(place: str) -> Iterator[tuple[str, set[str]]]:
             yield block, spans
 
 
-def keep(place: str, spans: Sequence[str], analysis: Analysis) -> str:
+def keep(place: str, spans: Iterable[str], analysis: Analysis) -> str:
     """Write a block; seen by others when its list of spans is there, which comes last."""
-    system, inside = urls.system_of(place)
-    name = hashlib.sha256("\n".join(sorted(spans)).encode()).hexdigest()[:40]
-    system.makedirs(inside, exist_ok=True)
+    block = block_of(place, spans)
+    system, inside = urls.system_of(block)
+    system.makedirs(inside.rpartition("/")[0], exist_ok=True)
     encoded = {entry.hex(): [b64encode(value).decode() for value in values] for entry, values in analysis.items()}
     content = json.dumps(encoded).encode()
-    _put(system, f"{inside}/{name}", hashlib.sha256(content).digest() + content)
-    _put(system, f"{inside}/{name}.spans", json.dumps(sorted(spans)).encode())
-    return f"{place}/{name}"
+    _put(system, inside, hashlib.sha256(content).digest() + content)
+    _put(system, f"{inside}.spans", json.dumps(sorted(spans)).encode())
+    return block
+
+
+def block_of(place: str, spans: Iterable[str]) -> str:
+    """Where the block of these spans lies, once it is made."""
+    return f"{place}/{hashlib.sha256(chr(10).join(sorted(spans)).encode()).hexdigest()[:40]}"
 
 
 def read(block: str) -> Analysis:

@@ -16,7 +16,8 @@ from components import settings as settings_
 from components.examples.parse import tensor_types
 from components.progress import say
 from components.storage import urls
-from components.transform.beam_analysis import Preprocess, analyse, place_of
+from components.transform import worker_blocks
+from components.transform.beam_analysis import Preprocess, analyse, builds_on_itself, place_of
 
 # What tf.Transform writes down of an output.
 OUTPUTS = ("float32", "int64", "string")
@@ -36,14 +37,25 @@ def run(
     definition = tasks.get(task)
     preprocess = functools.partial(preprocessed, definition, **settings_.preprocess_settings(definition, settings))
     analysing = needs_analysis(definition, preprocess)
-    output = urls.reachable(transform_graph, transform_graph_uri, beam_args) if analysing else transform_graph
-    urls.clear(output)
+    shared = urls.reachable(transform_graph, transform_graph_uri, beam_args) if analysing else transform_graph
+    # Kubeflow uploads what lies there.
+    output = shared if worker_blocks.tensorflow_writes(shared) else transform_graph
+    for place in {shared, output}:
+        urls.clear(place)
     if not urls.is_url(output):
         Path(output).mkdir(parents=True)
     if analysing:
         say("analysing the train split")
+        kept = place_of(analysis, task, settings)
         source = urls.reachable(examples, examples_uri, beam_args)
-        rows = analyse(definition, preprocess, source, output, beam_args, place_of(analysis, task, settings))
+        if output == shared:
+            seen = urls.is_url(kept) or not urls.is_url(shared)  # by all workers
+            rows = analyse(definition, preprocess, source, output, beam_args, kept if seen else "")
+        elif builds_on_itself(definition, preprocess):
+            say("preprocess takes statistics of statistics: workers cannot share those here, so one process reads all")
+            rows = analyse(definition, preprocess, examples, output, [])
+        else:
+            rows = worker_blocks.analyse(definition, preprocess, source, shared, output, beam_args, kept)
         say(f"{rows:,} rows were read")
     else:
         say("no statistics needed; tracing the graph")

@@ -104,8 +104,3 @@ def test_the_analysis_reads_urls_and_keeps_blocks_there(plane: Any, cars: str, t
     rows = sum(1 for _ in serialized_examples_of(parse.shards(place, "train")))
     assert beam_analysis.analyse(plane, plane.preprocess, place, str(tmp_path / "graph"), []) == rows
     assert (tmp_path / "graph" / "transform_fn" / "saved_model.pb").is_file()
-
-
-def test_a_store_that_tensorflow_cannot_write_is_a_sentence(plane: Any) -> None:
-    with pytest.raises(InputError, match="TensorFlow knows no file system for memory://"):
-        beam_analysis.analyse(plane, plane.preprocess, f"{BUCKET}/examples", f"{BUCKET}/graph", [])
