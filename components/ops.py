@@ -211,7 +211,6 @@ def rehearse(
     code: str,
     model: Input[Model],
     examples: Input[Dataset],
-    predictions: Input[Dataset],
     rehearsal: Output[Artifact],
 ) -> NamedTuple("Rehearsed", [("passed", bool), ("reasons", List[str])]):
     from components.rehearse import step as rehearse
@@ -220,7 +219,6 @@ def rehearse(
         task=task,
         model=model.path,
         examples=examples.path,
-        predictions=predictions.path,
         rehearsal=rehearsal.path,
     )
 

@@ -150,9 +150,7 @@ def pipeline(
                 evaluate = push = combined_steps.evaluate_and_push(**evaluating | pushing)
             else:
                 evaluate = ops.evaluate(**evaluating, code=found["evaluate_code"])
-                rehearse = ops.rehearse(
-                    **rehearsing, code=found["rehearse_code"], predictions=evaluate.outputs["predictions"]
-                )
+                rehearse = ops.rehearse(**rehearsing, code=found["rehearse_code"])
                 push = ops.push(
                     **pushing,
                     blessing=evaluate.outputs["blessing"],

@@ -16,6 +16,7 @@ from components.evaluate import blessing as verdict_
 from components.evaluate import honesty_checks, kubeflow_metrics
 from components.evaluate import predictions as predictions_
 from components.evaluate.explain import explain, past_gates
+from components.evaluate.fingerprint import fingerprint
 from components.evaluate.metrics import matrix
 from components.evaluate.new_to_both import Comparable, comparable
 from components.evaluate.report import report as report_
@@ -75,6 +76,7 @@ def run(
         task=task, model_name=model_name, model_sha256=sha256, champion=champion,
         same_data=version is not None and is_experiment(version, read_json(statistics), frame),
         against=judged.against,
+        predictions=fingerprint(predictions),
         **{**asked, **judged.facts, "rows": len(judged.rows)},
     )  # fmt: skip
     metrics.update({name: value for name, value in document["metrics"].items() if value is not None})

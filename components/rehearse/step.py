@@ -5,7 +5,6 @@ What comes of it is a document, as the blessing is: the pusher wants it, for thi
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import shutil
@@ -20,8 +19,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 import tasks
 from components import warm_process
@@ -29,6 +26,7 @@ from components.progress import say
 from components.rehearse import clean_process
 from components.rehearse.awkward_requests import SINGLE, THOUSAND, Questions, prepared
 from components.rehearse.clean_process import BY_SESSION, SIGNATURES
+from components.serving import trained_answers
 from components.serving.output_names import CLOSE, WARMUP, main_output
 from components.storage import atomic_files
 from tasks import Task
@@ -43,25 +41,26 @@ class Rehearsed(NamedTuple):
     reasons: list[str]
 
 
-def run(*, task: str, model: str, examples: str, predictions: str, rehearsal: str) -> Rehearsed:
+def run(*, task: str, model: str, examples: str, rehearsal: str) -> Rehearsed:
     """Write rehearsal.json and, if the model has answered, the warm-up requests into the directory `rehearsal`."""
-    served, folder = Path(model).absolute() / "serving", Path(rehearsal).absolute()
+    folder = Path(rehearsal).absolute()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    document = tried(tasks.get(task), task, served, examples, Path(predictions), folder)
+    document = tried(tasks.get(task), task, Path(model).absolute(), examples, folder)
     atomic_files.write_json(folder / DOCUMENT, document)
     return Rehearsed(document["passed"], document["reasons"])
 
 
-def tried(task: Task, name: str, served: Path, examples: str, predictions: Path, folder: Path) -> dict[str, Any]:
-    """Ask the model, and say what came of it."""
+def tried(task: Task, name: str, model: Path, examples: str, folder: Path) -> dict[str, Any]:
+    """Ask the exported model, and say what came of it."""
+    served = model / "serving"
     kept = os.environ.get(warm_process.CLEAN_PROCESS, "")
     if not kept:
         say("starting a clean process")
     with nullcontext() if kept else _started(served, folder) as process:
         try:
             questions = prepared(task, name, examples)
-            expected = predicted(predictions, questions.ids)
+            expected = trained(model, questions.ids)
             say("asking the exported model")
             answers = _answers(process or kept, questions, served, folder)
         finally:
@@ -78,7 +77,6 @@ def tried(task: Task, name: str, served: Path, examples: str, predictions: Path,
         "rows": len(questions.rows),
         "cases": list(questions.cases),
         "largest_difference": difference(task, answers, expected),
-        "predictions": fingerprint(predictions),
         **{name: answers.get(name, {}) for name in ("latency", "memory", "seconds")},
     }
 
@@ -155,25 +153,21 @@ def _unknown(end: str) -> str:
     )
 
 
-def predicted(path: Path, ids: list[int]) -> dict[str, np.ndarray]:
-    """What the evaluation got for these first rows of the test split, by the name of the output."""
-    names = [name for name in pq.read_schema(path).names if name == "row" or name.startswith("prediction")]
-    table = pq.read_table(path, columns=names).slice(0, len(ids)).combine_chunks()
-    if table.column("row").to_pylist() != ids:
-        raise RuntimeError(
-            f"{path} does not begin with the test split's first rows, so the answers cannot be compared. "
-            "Expected both to be of one run."
-        )
-    plain = {name: _plain(pa.concat_arrays(table.column(name).chunks)) for name in names if name != "row"}
-    return {name.removeprefix("prediction_"): values for name, values in plain.items()}
+def trained(model: Path, ids: list[int]) -> np.ndarray:
+    """What the model answered to these first rows of the test split when its training was over."""
+    rows, answers = trained_answers.read(model / trained_answers.FILE)
+    if rows[: len(ids)].tolist() != ids:
+        raise RuntimeError("The model was trained beside other test rows than those of this run. Run again.")
+    numbers = answers.ndim == 2 and answers.shape[1] == 1
+    return answers[: len(ids), 0] if numbers else answers[: len(ids)]
 
 
-def problems(task: Task, answers: Mapping[str, Any], expected: Mapping[str, np.ndarray]) -> list[str]:
+def problems(task: Task, answers: Mapping[str, Any], expected: np.ndarray) -> list[str]:
     """Why the model cannot be served."""
     found = list(_unanswered(answers["loaders"]))
     if answers["ours"]:
         found.append(f"Loading the exported model imported {', '.join(answers['ours'])}, which no server has.")
-    found += _not_as_evaluated(task, answers, expected)
+    found += _not_as_trained(task, answers, expected)
     for title, case in answers["cases"].items():
         found.extend(_awkward(title, case))
     return found
@@ -186,34 +180,42 @@ def _unanswered(loaders: Mapping[str, str]) -> Iterator[str]:
             yield f"The exported model does not answer through {LOADERS[loader]}: {error}.{''.join(answering)}"
 
 
-def _not_as_evaluated(task: Task, answers: Mapping[str, Any], expected: Mapping[str, np.ndarray]) -> Iterator[str]:
-    for title, signature, received, wanted in _pairs(task, answers, expected):
+def _not_as_trained(task: Task, answers: Mapping[str, Any], expected: np.ndarray) -> Iterator[str]:
+    for asked, name, received, wanted in _pairs(task, answers, expected):
         if received.shape != wanted.shape or not np.allclose(received, wanted, rtol=CLOSE, atol=CLOSE, equal_nan=True):
             same = received.shape == wanted.shape
             how = f"a difference of {np.abs(received - wanted).max():g}" if same else f"the shape {received.shape}"
+            whose = "the trained model" if name == main_output(task) else f"{SIGNATURES[0]}, asked {THOUSAND}"
             yield (
-                f"The signature {signature}, asked {title}, does not answer as in the evaluation. "
-                f"Expected equal predictions to {CLOSE:g}. Received: {how}."
+                f"The signature {asked}, gives another {name} than {whose}. Expected equal values to {CLOSE:g}. "
+                f"Received: {how}."
             )
 
 
-def difference(task: Task, answers: Mapping[str, Any], expected: Mapping[str, np.ndarray]) -> float | None:
-    """The largest between any answer to a real row and the evaluation's prediction for it."""
+def difference(task: Task, answers: Mapping[str, Any], expected: np.ndarray) -> float | None:
+    """The largest between any answer to a real row and what is expected of it."""
     found = [np.abs(got - want).max() for *_, got, want in _pairs(task, answers, expected) if got.shape == want.shape]
     return float(max(found)) if found else None
 
 
 def _pairs(
-    task: Task, answers: Mapping[str, Any], expected: Mapping[str, np.ndarray]
+    task: Task, answers: Mapping[str, Any], expected: np.ndarray
 ) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
-    """Title, signature, answers and predictions of the cases that are real rows."""
+    """Who was asked, an output's name, its values and those expected, of the cases that are real rows.
+
+    The trained model has told its main output; the others need only be the same whoever is asked.
+    """
+    whole = answers["cases"].get(THOUSAND, {"error": "not asked"})
+    wanted = {} if whole["error"] else {name: np.concatenate(v) for name, v in whole[SIGNATURES[0]].items()}
+    wanted = {name: values[: len(expected)] for name, values in wanted.items() if values.dtype.kind == "f"}
+    wanted[main_output(task)] = expected
     for title in (SINGLE, THOUSAND, BY_SESSION):
         case = answers["cases"].get(title, {"error": "not asked"})
         for signature in () if case["error"] else SIGNATURES:
-            for output, wanted in expected.items():
-                name = main_output(task) if output == "prediction" else output
+            for name, values in wanted.items():
                 received = np.concatenate(case[signature][name])
-                yield title, signature, received, np.resize(wanted, (len(received), *wanted.shape[1:]))
+                repeated = np.resize(values, (len(received), *values.shape[1:]))
+                yield f"{signature}, asked {title}", name, received, repeated
 
 
 def _awkward(title: str, case: Mapping[str, Any]) -> Iterator[str]:
@@ -230,20 +232,3 @@ def _awkward(title: str, case: Mapping[str, Any]) -> Iterator[str]:
             yield f"Asked {title}, the exported model's {name} is no finite number: {worst:g}."
         elif not np.allclose(values, by_name[name], rtol=CLOSE, atol=CLOSE):
             yield f"Asked {title}, the two signatures answer differently: {name} {values.flat[0]:g} by serving_default."
-
-
-def fingerprint(path: Path) -> dict[str, Any]:
-    """The hash of the model's own predictions, row by row, by which another run is compared with this one."""
-    file, total = pq.ParquetFile(path), hashlib.sha256()
-    names = [name for name in file.schema_arrow.names if name in ("row", "label") or name.startswith("prediction")]
-    for batch in file.iter_batches(columns=names):
-        for name, column in zip(names, batch.columns, strict=True):
-            total.update(name.encode() + _plain(column).tobytes())
-    return {"rows": file.metadata.num_rows, "sha256": total.hexdigest()}
-
-
-def _plain(column: pa.Array) -> np.ndarray:
-    """One number a row, or a row of numbers."""
-    if pa.types.is_fixed_size_list(column.type):
-        return np.asarray(column.flatten()).reshape(len(column), column.type.list_size)
-    return column.to_numpy(zero_copy_only=False)

@@ -48,7 +48,7 @@ def provenance(
         ),
         "gate": blessing.get("bars", []),
         "reasons": [*blessing.get("reasons", []), *rehearsal.get("reasons", [])],
-        "predictions": rehearsal.get("predictions", {}),
+        "predictions": blessing.get("predictions", {}),
         "loaders": [name for name, error in rehearsal.get("loaders", {}).items() if not error],
         "run": run,
         "inputs": inputs,

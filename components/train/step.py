@@ -35,6 +35,7 @@ from components.train import (
 )
 from components.train.callbacks import LossRatio, Progress
 from components.train.checkpoint import HISTORY, Resume
+from components.train.first_test_rows import answered
 from components.train.layers import layers
 from components.train.optimizer import compile_model
 from tasks import InputError, Task, Train
@@ -73,8 +74,8 @@ def run(
         fit_seconds = time.monotonic() - started
         say("exporting")
         built.save(directory / "model.keras")
-        answers = directory / trained_answers.FILE
-        trained_answers.write(definition, model_name, built, preprocessing, examples, answers)
+        answers = answered(definition, model_name, built, preprocessing, examples)
+        trained_answers.write(directory / trained_answers.FILE, *answers)
         served = export(definition, model_name, built, preprocessing, directory / "serving")
         tensorboard.write_samples(definition, served.predict, examples, directory / "logs")
         write_json(directory / HISTORY, resume.history)

@@ -20,11 +20,7 @@ from pipelines.compiled_graph import RUN_NAME
 from pipelines.local.run import FAILED, run
 from tasks import InputError
 
-PAPERS = {
-    "blessing": "evaluate/blessing",
-    "statistics": "ingest/statistics",
-    "rehearsal": "rehearse/rehearsal",
-}
+PAPERS = {"blessing": "evaluate/blessing", "statistics": "ingest/statistics"}
 SETTINGS = ("train.", "model.", "preprocess.")
 
 
@@ -101,17 +97,13 @@ def of_run(facts: Mapping[str, Any]) -> Origin:
             f"The run {name} cannot be compared with: it has no {', '.join(missing)}. Expected a run that came to its "
             "end and whose outputs are still there."
         )
-    papers = {paper: read_json(_document(Path(artifacts[key]))) for paper, key in PAPERS.items()}
+    papers = {paper: read_json(Path(artifacts[key])) for paper, key in PAPERS.items()}
     given, resolved = facts["parameters"], facts.get("resolved", {})
     kept = ("task", "data", "data_dir", "seed", "overrides", "beam_args")
     arguments = {name: given[name] for name in kept if name in given}
     # As resolved: what a day stood for then, not what it would stand for now.
     arguments |= {"model": facts["model"], "data": resolved.get("data", given["data"])}
     return Origin(name, arguments, resolved, facts.get("versions", {}), facts.get("git", ""), papers)
-
-
-def _document(path: Path) -> Path:
-    return path / "rehearsal.json" if path.is_dir() else path
 
 
 def warnings(origin: Origin) -> Iterator[str]:
@@ -128,7 +120,7 @@ def warnings(origin: Origin) -> Iterator[str]:
 
 def numbers(papers: Mapping[str, Any]) -> dict[str, Any]:
     """All that two runs are compared by."""
-    statistics, blessing, rehearsal = papers["statistics"], papers["blessing"], papers["rehearsal"]
+    statistics, blessing = papers["statistics"], papers["blessing"]
     found = {"data fingerprint": statistics.get("fingerprint")}
     found |= {f"{split} rows": count for split, count in statistics.get("rows", {}).items()}
     found["rows set aside"] = statistics.get("rejected", {}).get("count", 0)
@@ -136,7 +128,7 @@ def numbers(papers: Mapping[str, Any]) -> dict[str, Any]:
     for column, values in blessing.get("slices", {}).items():
         for value, measured in values.items():
             found |= {f"{name} ({column}: {value})": number for name, number in measured.items()}
-    predictions = rehearsal.get("predictions", {})
+    predictions = blessing.get("predictions", {})
     found |= {"predictions": predictions.get("rows"), "predictions' sha256": predictions.get("sha256")}
     return found
 

@@ -103,7 +103,6 @@ def evaluate_and_push(
         task=task,
         model=model.path,
         examples=examples.path,
-        predictions=predictions.path,
         rehearsal=rehearsal.path,
     )
     pushed = push.run(

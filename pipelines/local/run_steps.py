@@ -7,6 +7,8 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,27 @@ class StepFailedError(Exception):
         self.step, self.failure, self.log = step, failure, log
 
 
+@dataclass
+class Going:
+    """A step at work in its process."""
+
+    step: Step
+    log: Path
+    worker: step_process.Worker
+    began: float
+    made_of: Ingredients | None = None
+    why: str = ""
+    words: str = ""
+    outcome: step_process.Failure | bool | None = False
+    seconds: float = 0.0
+
+    def over(self, wait: float) -> bool:
+        """Whether it has ended, or ends within so many seconds."""
+        if self.outcome is False:
+            self.outcome, self.seconds = self.worker.outcome(wait), step_process.elapsed(self.began)
+        return self.outcome is not False
+
+
 class Walk:
     """One run of a graph."""
 
@@ -59,6 +82,10 @@ class Walk:
         self.server = server or WarmServer(record.log("warm"), preload, kept_at(self.runs))
         self.shared = server is not None
         self.early: EarlyCheck | None = None
+        self.steps: tuple[Step, ...] = ()
+        # Those that have begun before it was their turn, as all that they need was there.
+        self.beside: dict[str, Going] = {}
+        self.locks = ExitStack()
 
     def run(self, until: str = "") -> dict[str, Outputs]:
         """All steps' outputs, or those up to one. Whatever happens, no process of ours is left afterwards."""
@@ -66,17 +93,21 @@ class Walk:
             task = f"tasks.{self.values.arguments.get('task', '')}"
             code.sources(*{module for step in self.graph.steps for module in modules(step)}, task)
         try:
-            for step in self.graph.steps:
+            names = [step.name for step in self.graph.steps]
+            self.steps = self.graph.steps[: names.index(until) + 1 if until else None]
+            for step in self.steps:
                 if step.cached and self.serving and self.cache.check(self.made_of(step).key)[0] is None:
                     break  # what is kept here is gone, and what it came to is served
-                self.values.outputs[step.name] = self._cached(step) if step.cached else self.uncached(step)
-                if step.name == until:
-                    break
+                begun = self.beside.pop(step.name, None)
+                self.values.outputs[step.name] = self._finish(begun) if begun else self._result(step)
             return self.values.outputs
         finally:
             self.display.clear()
             if self.early:
                 self.early.stop()
+            for going in self.beside.values():
+                going.worker.stop()
+            self.locks.close()
             if not self.shared:
                 self.server.stop()
 
@@ -89,11 +120,11 @@ class Walk:
 
     def uncached(self, step: Step) -> Outputs:
         (self.record.path / step.name).mkdir()
-        outputs, seconds = self._execute(step, None)
-        self._done(step, "ran", seconds, why="runs every time")
-        return outputs
+        return self._finish(self._begin(step, None, why="runs every time"))
 
-    def _cached(self, step: Step) -> Outputs:
+    def _result(self, step: Step) -> Outputs:
+        if not step.cached:
+            return self.uncached(step)
         began = time.monotonic()
         made_of = self.made_of(step)
         entry, damage = self._lookup(made_of.key)
@@ -102,7 +133,7 @@ class Walk:
                 # Whoever had the lock before may have done the work.
                 entry = None if damage else self._lookup(made_of.key)[0]
                 if entry is None:
-                    return self._compute(step, made_of, lock, damage)
+                    return self._finish(self._begin_anew(step, made_of, lock, damage))
         self.cache.remember(made_of)
         self._done(step, "cached", step_process.elapsed(began), key=entry.key, made_by=entry.run)
         return Outputs(entry.parameters, entry.artifacts)
@@ -119,32 +150,19 @@ class Walk:
             self.cache.forget(key)
         return entry, damage
 
-    def _compute(self, step: Step, made_of: Ingredients, lock: int, damage: str) -> Outputs:
+    def _begin_anew(self, step: Step, made_of: Ingredients, lock: int, damage: str = "") -> Going:
         if any(self._heavy(later) for later in self.graph.downstream(step.name)):
             self.server.start()
         why = damage or "; ".join(changes(self.cache.earlier(made_of.task, step.name), made_of)[:3])
         resumed = self.cache.begin(made_of.key, self.record.path / step.name)
-        outputs, seconds = self._execute(step, lock, "going on where an interrupted run stopped" if resumed else "")
-        self.cache.store(
-            Entry(
-                key=made_of.key,
-                step=step.name,
-                run=self.record.name,
-                seconds=seconds,
-                parameters=outputs.parameters,
-                artifacts=outputs.artifacts,
-            )
-        )
-        self.cache.remember(made_of)
-        self._done(step, "ran", seconds, key=made_of.key, why=why)
-        return outputs
+        words = "going on where an interrupted run stopped" if resumed else ""
+        return self._begin(step, lock, made_of=made_of, why=why, words=words)
 
-    def _execute(self, step: Step, lock: int | None, words: str = "") -> tuple[Outputs, float]:
-        """Run the step in a worker, to its end."""
+    def _begin(self, step: Step, lock: int | None, **facts: Any) -> Going:
+        """Start the step's worker."""
         began = time.monotonic()
         directory, log = self.record.path / step.name, self.record.log(step.name)
         forked = self._heavy(step) or (bool(self._needs(step)) and bool(found(self.runs, self.server.preload)))
-        self.display.begin(step.name, log)
         task = self.values.arguments.get("task")
         reached = [*modules(step), *([f"tasks.{task}"] if task else [])]
         if self._wants_clean(step):
@@ -160,22 +178,62 @@ class Walk:
             needs=() if forked else self._needs(step),
             clean_process=self.server.clean,
         )
-        process = step_process.Worker(job, lock, self.server if forked else None)
+        worker = step_process.Worker(job, lock, self.server if forked else None)
         try:
-            process.start()
+            worker.start()
+        except BaseException:
+            worker.stop()
+            raise
+        return Going(step, log, worker, began, **facts)
+
+    def _finish(self, going: Going) -> Outputs:
+        """Wait for the step's end, and keep what it has put out."""
+        step = going.step
+        self.display.begin(step.name, going.log)
+        try:
             self._look_ahead(step)
-            while (outcome := process.outcome(TICK)) is False:
+            self._begin_beside(step)
+            while not going.over(TICK):
                 self.ask()
-                self._stop_if_in_vain(began)
-                self.display.tick("loading TensorFlow" if process.starting else words)
+                self._stop_if_in_vain(going.began)
+                for other in self.beside.values():
+                    other.over(0)
+                self.display.tick("loading TensorFlow" if going.worker.starting else going.words)
         finally:
-            process.stop()
-        seconds = step_process.elapsed(began)
-        if isinstance(outcome, step_process.Failure):
-            self.display.end(step.name, "failed", seconds)
-            self.record.step(step.name, status="failed", seconds=seconds, why=outcome.message)
-            raise StepFailedError(step.name, outcome, log)
-        return self._outputs(step, directory), seconds
+            going.worker.stop()
+        if isinstance(going.outcome, step_process.Failure):
+            self.display.end(step.name, "failed", going.seconds)
+            self.record.step(step.name, status="failed", seconds=going.seconds, why=going.outcome.message)
+            raise StepFailedError(step.name, going.outcome, going.log)
+        outputs = self._outputs(step, self.record.path / step.name)
+        key = self._keep(going, going.made_of, outputs) if going.made_of else {}
+        self._done(step, "ran", going.seconds, **key, why=going.why)
+        return outputs
+
+    def _keep(self, going: Going, made_of: Ingredients, outputs: Outputs) -> dict[str, str]:
+        self.cache.store(
+            Entry(
+                key=made_of.key,
+                step=going.step.name,
+                run=self.record.name,
+                seconds=going.seconds,
+                parameters=outputs.parameters,
+                artifacts=outputs.artifacts,
+            )
+        )
+        self.cache.remember(made_of)
+        return {"key": made_of.key}
+
+    def _begin_beside(self, at_work: Step) -> None:
+        """Steps that need nothing of the one at work begin too, where their outcome is not known yet."""
+        done = set(self.values.outputs)
+        for step in self.steps:
+            if step.cached and step.name not in {at_work.name, *done, *self.beside} and step.after <= done:
+                made_of = self.made_of(step)
+                with suppress(BlockingIOError):  # another run is doing it
+                    lock = self.locks.enter_context(self.cache.locked(made_of.key, _not_free))
+                    if self.cache.check(made_of.key)[0] is None:
+                        self.beside[step.name] = self._begin_anew(step, made_of, lock)
 
     def _look_ahead(self, step: Step) -> None:
         """While the steps before training run, whether it can succeed."""
@@ -229,6 +287,10 @@ class Walk:
     @staticmethod
     def _heavy(step: Step) -> bool:
         return code.heavy(*modules(step))
+
+
+def _not_free() -> None:
+    raise BlockingIOError
 
 
 def publish(source: Path, target: Path) -> None:

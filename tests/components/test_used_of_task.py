@@ -134,7 +134,6 @@ def hidden(task: Task, fields: frozenset[str]) -> Task:
 
 @pytest.mark.slow
 def test_no_step_looks_at_what_its_key_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from components.evaluate import predictions
     from components.ingest import step as ingest
     from components.rehearse import step as rehearse
     from components.train import step as train
@@ -167,13 +166,10 @@ def test_no_step_looks_at_what_its_key_leaves_out(tmp_path: Path, monkeypatch: p
         task="auto_mpg", model_name="mlp", settings={"train.epochs": "1"}, seed=0, examples=place("examples"),
         transform_graph=place("graph"), model=place("model"),
     )  # fmt: skip
-    served = predictions.ServedModel(tmp_path / "model" / "serving")
-    predictions.write(task, served, None, place("examples"), place("predictions"))
     look_as("rehearse")
     tried = rehearse.run(
-        task="auto_mpg", model=place("model"), examples=place("examples"), predictions=place("predictions"),
-        rehearsal=place("rehearsal"),
-    )  # fmt: skip
+        task="auto_mpg", model=place("model"), examples=place("examples"), rehearsal=place("rehearsal")
+    )
     assert tried.passed
     with pytest.raises(AssertionError, match="the step looks at models"):
         _ = hidden(task, frozenset({"models"})).models

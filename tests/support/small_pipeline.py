@@ -89,13 +89,21 @@ def small(notes: str, number: int = 4, rounds: int = 2):
     ).set_caching_options(False)
 
 
+@dsl.pipeline(name="twins")
+def twins(notes: str, rounds: int = 2, more: int = 3):
+    """Two steps need the same, and nothing of each other."""
+    halved = halve(number=4, notes=notes)
+    work(rounds=rounds, notes=notes, half=halved.outputs["half"])
+    work(rounds=more, notes=notes, half=halved.outputs["half"])
+
+
 def main(runs: str, *words: str) -> int:
     arguments = {
         "notes": runs,
         **{name: json.loads(value) for name, _, value in (word.partition("=") for word in words)},
     }
     use_cache, dry = not arguments.pop("fresh", False), arguments.pop("dry", False)
-    compiled = compiled_graph.read(compiled_graph.spec(small))
+    compiled = compiled_graph.read(compiled_graph.spec(twins if arguments.pop("twins", False) else small))
     if dry:
         for planned in preview(compiled, arguments, Path(runs), use_cache=use_cache, display=Display(quiet=True)):
             print(f"{planned.name}: {planned.status}: {planned.why}")

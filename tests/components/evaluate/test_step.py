@@ -16,11 +16,11 @@ from components.evaluate import blessing, honesty_checks, metrics, predictions
 from components.evaluate import step as evaluate
 from components.evaluate.explain import as_asked, explain, past_gates
 from components.examples import parse
-from components.rehearse import step as rehearse
 from components.serving import trained_answers, versions
 from components.serving.export import export
 from components.serving.preprocessing import Preprocessing
 from components.storage import atomic_files
+from components.train.first_test_rows import answered
 from components.transform import step as transform
 from tasks import METRICS, Bar, Category, Date, Metric, Model, Number, Train
 
@@ -39,8 +39,8 @@ def trained(plane, plane_rows, write_examples, tmp_path):
 def finish(task, model, folder):
     """What the train step leaves of a model."""
     preprocessing = Preprocessing(str(folder / "graph"))
-    answers = folder / trained_answers.FILE
-    trained_answers.write(task, "line", model, preprocessing, str(folder / "examples"), answers)
+    answers = answered(task, "line", model, preprocessing, str(folder / "examples"))
+    trained_answers.write(folder / trained_answers.FILE, *answers)
     export(task, "line", model, preprocessing, folder / "serving")
 
 
@@ -175,7 +175,8 @@ def leaky(auto_mpg, write_examples, tmp_path, monkeypatch):
     model = task.models["mlp"].build()
     (tmp_path / "model").mkdir()
     preprocessing = Preprocessing(str(tmp_path / "graph"))
-    trained_answers.write(task, "mlp", model, preprocessing, examples, tmp_path / "model" / trained_answers.FILE)
+    answers = answered(task, "mlp", model, preprocessing, examples)
+    trained_answers.write(tmp_path / "model" / trained_answers.FILE, *answers)
     export(task, "mlp", model, preprocessing, tmp_path / "model" / "serving")
     for name, content in {"anomalies": [], "statistics": {}, "model/history": {}, "model/training": {}}.items():
         atomic_files.write_json(tmp_path / f"{name}.json", content)
@@ -277,8 +278,6 @@ def test_further_outputs_of_a_classifier_are_served_whole_and_scored_where_they_
     assert sum(frame["prediction_guess"][0]) == pytest.approx(1, abs=1e-5)
     measured = blessing.document(sizes, frame)["metrics"]
     assert list(measured) == [f"{name}{of}" for of in ("", "_guess") for name in METRICS["classes"]]
-    shapes = {name: values.shape for name, values in rehearse.predicted(path, list(range(9))).items()}
-    assert shapes == {"prediction": (9, 3), "guess": (9, 3), "place": (9, 2)}
 
 
 def of_label(task, *values):

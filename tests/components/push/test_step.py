@@ -53,6 +53,7 @@ class Candidate:
             "model_sha256": atomic_files.tree_hash(self.serving),
             "champion": self.champion,
             "metrics": {"mae": 2.0},
+            "predictions": {"rows": 3, "sha256": "beef"},
         }
         atomic_files.write_json(self.root / self.name / "blessing.json", blessing | changes)
         return self
@@ -65,7 +66,6 @@ class Candidate:
             "loaders": {"python": "", "session": ""},
             "reasons": [],
             "model_sha256": atomic_files.tree_hash(self.serving),
-            "predictions": {"rows": 3, "sha256": "beef"},
         }
         atomic_files.write_json(folder / "rehearsal.json", rehearsal | changes)
         (folder / "tf_serving_warmup_requests").write_bytes(b"requests")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,18 +14,19 @@ from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from components import warm_process
-from components.evaluate import predictions
+from components.examples.parse import parsed
 from components.push import step as push
 from components.rehearse import awkward_requests, clean_process
 from components.rehearse import step as rehearse
+from components.serving import trained_answers
 from components.serving.export import Served, export
 from components.serving.preprocessing import Preprocessing
+from components.train.first_test_rows import answered
 from components.transform import step as transform
 from pipelines.local.warm_server import WarmServer
 from tasks import Category, Image, Number, Text
@@ -38,15 +40,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def exported(plane, plane_rows, write_examples, place: Path) -> Path:
     """A line, as the steps before leave it."""
-    if not (place / "predictions.parquet").exists():
+    if not (place / trained_answers.FILE).exists():
         keras.utils.set_random_seed(0)
         examples = write_examples(plane, place / "examples", {"train": plane_rows, "test": plane_rows[:9]})
         transform.analyse(plane, plane.preprocess, examples, str(place / "graph"), [])
         model = plane.models["line"].build()
         model.save(place / "model.keras")
         export(plane, "line", model, Preprocessing(str(place / "graph")), place / "serving")
-        served = predictions.ServedModel(place / "serving")
-        predictions.write(plane, served, None, examples, str(place / "predictions.parquet"))
+        answers = answered(plane, "line", model, Preprocessing(str(place / "graph")), examples)
+        trained_answers.write(place / trained_answers.FILE, *answers)
     return place
 
 
@@ -64,9 +66,8 @@ def forked(tensorflow_loaded: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(warm_process.CLEAN_PROCESS, tensorflow_loaded)
 
 
-def tried(task: Any, place: Path, folder: Path, **places: Path) -> dict[str, Any]:
-    found = {"served": place / "serving", "predictions": place / "predictions.parquet"} | places
-    return rehearse.tried(task, "plane", found["served"], str(place / "examples"), found["predictions"], folder)
+def tried(task: Any, place: Path, folder: Path, model: Path | None = None) -> dict[str, Any]:
+    return rehearse.tried(task, "plane", model or place, str(place / "examples"), folder)
 
 
 @pytest.mark.slow
@@ -76,7 +77,7 @@ def test_a_good_model_passes_and_leaves_its_measures_and_warm_up_requests(plane,
     assert document["cases"] == ["one row at a time", "1,000 rows at once", "without b", "with an unseen side"]
     assert document["loaders"] == {"python": "", "session": ""}
     assert document["largest_difference"] < 1e-5
-    assert document["rows"] == document["predictions"]["rows"] == 9
+    assert document["rows"] == 9
     assert set(document["latency"]) == {1, 1000}
     assert all(0 < found["p50_ms"] <= found["p99_ms"] for found in document["latency"].values())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tf_serving_warmup_requests"]
@@ -93,9 +94,10 @@ def test_a_good_model_passes_and_leaves_its_measures_and_warm_up_requests(plane,
 
 @pytest.mark.slow
 def test_a_model_that_cannot_be_loaded(plane, exported, tmp_path, forked):
-    (tmp_path / "served").mkdir()
-    (tmp_path / "served" / "saved_model.pb").write_text("no model")
-    document = tried(plane, exported, tmp_path, served=tmp_path / "served")
+    (tmp_path / "serving").mkdir()
+    (tmp_path / "serving" / "saved_model.pb").write_text("no model")
+    shutil.copy(exported / trained_answers.FILE, tmp_path)
+    document = tried(plane, exported, tmp_path, model=tmp_path)
     assert (document["passed"], document["loaded"]) == (False, False)
     python, session = document["reasons"]
     assert python.startswith("The exported model does not answer through Python's loader: OSError: Cannot parse file")
@@ -118,10 +120,11 @@ def as_before(plane: Any, place: Path, path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_model_that_answers_python_alone_is_not_pushed(plane, exported, tmp_path, forked):
-    as_before(plane, exported, tmp_path / "served")
+    as_before(plane, exported, tmp_path / "serving")
+    shutil.copy(exported / trained_answers.FILE, tmp_path)
     folder = tmp_path / "rehearsal"
     folder.mkdir()
-    document = tried(plane, exported, folder, served=tmp_path / "served")
+    document = tried(plane, exported, folder, model=tmp_path)
     assert (document["passed"], document["loaded"]) == (False, False)
     [reason] = document["reasons"]
     assert reason.startswith(
@@ -203,35 +206,37 @@ class Awkward(tf.Module):
 def test_every_fault_of_a_model_is_a_reason(plane, exported, tmp_path, forked):
     model = Awkward()
     signatures = {"serving_default": model.examples, "features": model.features}
-    tf.saved_model.save(model, str(tmp_path / "served"), signatures=signatures)
-    frame = pd.read_parquet(exported / "predictions.parquet").assign(prediction=lambda f: f["label"])
-    frame.to_parquet(tmp_path / "predictions.parquet")
-    places = {"served": tmp_path / "served", "predictions": tmp_path / "predictions.parquet"}
-    document = tried(plane, exported, tmp_path, **places)
+    tf.saved_model.save(model, str(tmp_path / "serving"), signatures=signatures)
+    for _, label, row in parsed(plane, str(exported / "examples"), "test", 9):
+        trained_answers.write(tmp_path / trained_answers.FILE, row.numpy(), label.numpy())
+    document = tried(plane, exported, tmp_path, model=tmp_path)
     assert (document["passed"], document["loaded"], document["largest_difference"]) == (False, True, 1.0)
     said = "\n".join(document["reasons"])
-    assert "The signature features, asked one row at a time, does not answer as in the evaluation." in said
+    assert "The signature features, asked one row at a time, gives another prediction than the trained model." in said
     assert "Received: a difference of 1." in said
     assert "Asked 1,000 rows at once, the two signatures answer differently" in said
     assert "Asked without b, the exported model's prediction is no finite number: nan." in said
     assert "Asked with an unseen side, the exported model fails: serving_default: InvalidArgumentError" in said
 
 
-def test_predictions_of_another_run_are_refused(plane, exported, tmp_path):
-    frame = pd.read_parquet(exported / "predictions.parquet")
-    frame.iloc[::-1].to_parquet(tmp_path / "predictions.parquet")
-    with pytest.raises(RuntimeError, match="Expected both to be of one run"):
-        tried(plane, exported, tmp_path, predictions=tmp_path / "predictions.parquet")
+def test_a_model_of_other_examples_is_refused(plane, exported, tmp_path):
+    rows, answers = trained_answers.read(exported / trained_answers.FILE)
+    trained_answers.write(tmp_path / trained_answers.FILE, rows[::-1], answers)
+    with pytest.raises(RuntimeError, match="trained beside other test rows"):
+        tried(plane, exported, tmp_path, model=tmp_path)
 
 
-def test_the_fingerprint_of_predictions_is_of_the_model_s_own(exported, tmp_path):
-    frame = pd.read_parquet(exported / "predictions.parquet")
-    before = rehearse.fingerprint(exported / "predictions.parquet")
-    frame.assign(champion=1.0).to_parquet(tmp_path / "beside.parquet")
-    assert rehearse.fingerprint(tmp_path / "beside.parquet") == before
-    frame.loc[3, "prediction"] = np.nextafter(frame["prediction"][3], np.float32(1e9))
-    frame.to_parquet(tmp_path / "other.parquet")
-    assert rehearse.fingerprint(tmp_path / "other.parquet")["sha256"] != before["sha256"]
+def test_a_further_output_is_the_same_whoever_is_asked(plane):
+    alike, other = {"prediction": [np.ones(2)], "low": [np.zeros(2)]}, {"prediction": [np.ones(2)], "low": [np.ones(2)]}
+    case = {"error": "", "serving_default": alike, "features": alike}
+    answers = {"ours": [], "loaders": {}, "cases": {"1,000 rows at once": case}}
+    assert rehearse.problems(plane, answers, np.ones(2)) == []
+    answers["cases"]["by the session loader"] = {"error": "", "serving_default": alike, "features": other}
+    first, *_ = rehearse.problems(plane, answers, np.ones(2))
+    assert first == (
+        "The signature features, asked by the session loader, gives another low than serving_default, asked 1,000 rows "
+        "at once. Expected equal values to 1e-05. Received: a difference of 1."
+    )
 
 
 @pytest.mark.parametrize(

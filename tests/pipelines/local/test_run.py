@@ -45,12 +45,17 @@ class Runs:
         assert process.returncode == status, said
         return said
 
-    def facts(self, number: int) -> dict[str, Any]:
-        facts: dict[str, Any] = json.loads((self.path / f"small-{number}" / "run.json").read_text())
+    def facts(self, number: int, of: str = "small") -> dict[str, Any]:
+        facts: dict[str, Any] = json.loads((self.path / f"{of}-{number}" / "run.json").read_text())
         return facts
 
-    def steps(self, number: int) -> dict[str, str]:
-        return {step["name"]: step["status"] for step in self.facts(number)["steps"]}
+    def steps(self, number: int, of: str = "small") -> dict[str, str]:
+        return {step["name"]: step["status"] for step in self.facts(number, of)["steps"]}
+
+    def spans(self, run: str) -> tuple[list[float], list[float]]:
+        """When the rounds of each working step began and ended."""
+        rounds = [[path.stat().st_mtime for path in done.iterdir()] for done in self.path.glob(f"{run}/work*/done")]
+        return [min(times) for times in rounds], [max(times) for times in rounds]
 
     def notes(self, step: str = "work") -> list[str]:
         path = self.path / step
@@ -231,6 +236,34 @@ def test_a_run_interrupted_while_the_libraries_load_leaves_no_process(runs: Runs
     _, said = process.communicate(timeout=20)
     assert process.returncode == 130, said
     until(lambda: not runs.processes(), 2)
+
+
+def test_steps_that_need_nothing_of_each_other_are_done_at_once(runs: Runs) -> None:
+    words = ("twins=true", "rounds=8", "more=9")
+    said = runs.finish(*words)
+    begun, ended = runs.spans("twins-1")
+    assert max(begun) < min(ended)
+    assert said.index("work: done") < said.index("work-2: started")
+    runs.finish(*words)
+    assert runs.steps(1, "twins") == {"halve": "ran", "work": "ran", "work-2": "ran"}
+    assert runs.steps(2, "twins") == {"halve": "cached", "work": "cached", "work-2": "cached"}
+
+
+def test_steps_that_are_done_at_once_are_killed_at_once_and_both_go_on(runs: Runs) -> None:
+    words = ("twins=true", "rounds=30", "more=31")
+    process = runs.start(*words)
+    until(lambda: all((runs.path / "twins-1" / step / "done" / "1").exists() for step in ("work", "work-2")))
+    process.kill()
+    process.communicate(timeout=20)
+    until(lambda: not runs.processes())
+    runs.finish(*words)
+    assert [int(note.split()[2]) > 0 for note in runs.notes()] == [False, False, True, True]
+
+
+def test_where_one_of_two_fails_neither_goes_on(runs: Runs) -> None:
+    said = runs.finish("twins=true", "more=300", trouble="value", status=1)
+    assert "The step work failed: The number is odd." in said
+    assert not runs.processes()
 
 
 def test_two_runs_at_once_share_the_work(runs: Runs) -> None:
