@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from components import beam_runners
 from pipelines.kubeflow import check_urls, resource_quantities
 from pipelines.kubeflow import kubernetes_names as spell
 from pipelines.kubeflow.error_messages import COOKIES, TOKENS
@@ -41,6 +42,7 @@ class Profile:
     namespace: str = ""
     destination: str = ""
     pipeline_root: str = ""
+    flink: str = ""
     steps: str = "all"
     service_account: str = ""
     image: str = ""
@@ -78,6 +80,7 @@ class Profile:
         check_urls.check_keys(self.pipeline_root, "pipeline_root")
         root = "pipeline_root must be a URL such as s3://bucket/artifacts"
         _demand(not self.pipeline_root or URL.fullmatch(self.pipeline_root), root, self.pipeline_root)
+        _check_flink(self)
         for step, room in self.resources.items():
             for key, value in room.items():
                 known = key in ROOM and isinstance(value, str) and ROOM[key].fullmatch(value)
@@ -220,6 +223,19 @@ def _check_mounts(profile: Profile) -> None:
         _demand(place.strip("/") and ":" not in place, "a volume is mounted below /, at a path without ':'", words)
         _demand(place not in used, f"only one volume may be mounted at {place}", words)
         used.add(place)
+
+
+def _check_flink(profile: Profile) -> None:
+    if not profile.flink:
+        return
+    try:
+        beam_runners.flink(profile.flink)
+    except ValueError as error:
+        raise InputError(f"In a Kubeflow profile, flink is not as it should be: {error}.") from error
+    both = "flink must name two addresses, JOB_SERVER,WORKERS: a step's pod cannot be the worker of a Flink"
+    _demand("," in profile.flink, both, profile.flink)
+    root = "flink needs a pipeline_root on s3:// or gs://, where its workers find what the steps exchange"
+    _demand(profile.pipeline_root.startswith(("s3://", "gs://")), root, profile.pipeline_root)
 
 
 def _demand(fine: Any, rule: str, received: Any) -> None:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import tasks
-from components import settings
+from components import beam_runners, settings
 from components.resolve import step as resolve
 from components.storage.local_paths import source_kind
 from pipelines import check_arguments, compiled_graph
@@ -59,7 +59,7 @@ def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
         "destination": _destination(chosen),
         "seed": given.seed,
         "overrides": overrides,
-        "beam_args": given.beam,
+        "beam_args": _beam(given.beam, chosen),
         "force": given.force or "",
         "publish": not given.no_push,
         "keep": given.keep,
@@ -69,6 +69,11 @@ def parameters(given: argparse.Namespace, chosen: Profile) -> dict[str, Any]:
         "state": f"{chosen.destination.rstrip('/')}/.fits",
     }
     return compiled_graph.training().arguments(asked)
+
+
+def _beam(typed: list[str], chosen: Profile) -> list[str]:
+    """Options that name a runner go over the profile's Flink."""
+    return typed if beam_runners.named(typed) or not chosen.flink else [*beam_runners.flink(chosen.flink), *typed]
 
 
 def model(asked: dict[str, Any]) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from components import beam_runners
 from pipelines.kfp_import import import_without_client
 from pipelines.kubeflow import resource_quantities
 from pipelines.kubeflow.profile import Profile, shows_names, toleration, volume
 from tasks import InputError, nearest
 
+TITLE = "Sluice: raw data to a served model"
 TRAINER = "train"
 # Requests and limits of CPU and memory. A step that is not named here gets the last.
 ROOM = {
@@ -73,9 +76,16 @@ def placed(profile: Profile, *, cached: bool = True, labels: dict[str, str] | No
                 step.set_caching_options(False)
         return outputs
 
-    return dsl.pipeline(
-        name=made.name, description=made.description, display_name="Sluice: raw data to a served model"
-    )(anywhere)
+    whole = dsl.pipeline(name=made.name, description=made.description, display_name=TITLE)
+    return whole(_with_default(anywhere, "beam_args", beam_runners.flink(profile.flink)) if profile.flink else anywhere)
+
+
+def _with_default(function: Any, name: str, value: Any) -> Any:
+    """The same function, whose parameter of that name has this default; KFP reads it from there."""
+    signature = inspect.signature(function)
+    changed = [each.replace(default=value) if each.name == name else each for each in signature.parameters.values()]
+    function.__signature__ = signature.replace(parameters=changed)
+    return function
 
 
 def compiled(profile: Profile, **how: Any) -> str:

@@ -332,6 +332,13 @@ def test_profiles_lie_over_the_base_and_flags_over_both(tmp_path: Path) -> None:
         ("gpu_type = 'nvidia'", "a domain, '/' and a name, such as nvidia.com/gpu. Received: 'nvidia'"),
         ("gpu_type = ''", "The gpu_type"),
         ("pipeline_root = 'bucket/artifacts'", "pipeline_root must be a URL"),
+        (
+            "flink = 'http://flink:8099'",
+            "flink is not as it should be: expected the address of Beam's Flink job server",
+        ),
+        ("flink = 'flink:8099'\npipeline_root = 's3://b/x'", "flink must name two addresses, JOB_SERVER,WORKERS"),
+        ("flink = 'flink:8099,localhost:50000'", "flink needs a pipeline_root on s3:// or gs://"),
+        ("flink = 'flink:8099,localhost:50000'\npipeline_root = 'minio://b/x'", "Received: 'minio://b/x'"),
         ("volumes = ['Models:/serving']", "The claim of a volume"),
         ("volumes = ['models:/']", "a volume is mounted below /"),
         ("volumes = ['a:/x', 'b:/x/']", "only one volume may be mounted at /x"),
@@ -380,6 +387,17 @@ def test_a_request_stays_within_its_limit(asked: dict[str, str], room: tuple[str
     found = spec["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]
     keys = ("resourceCpuRequest", "resourceCpuLimit", "resourceMemoryRequest", "resourceMemoryLimit")
     assert tuple(found[key] for key in keys) == room
+
+
+def test_a_flink_of_the_profile_is_what_steps_use_unless_told_otherwise() -> None:
+    chosen = Profile(flink="flink:8099,localhost:50000", pipeline_root="s3://artifacts")
+    declared = documents(compiled(chosen))[0]["root"]["inputDefinitions"]["parameters"]
+    assert declared["beam_args"]["defaultValue"] == [
+        "--runner=PortableRunner", "--job_endpoint=flink:8099", "--environment_type=EXTERNAL",
+        "--environment_config=localhost:50000",
+    ]  # fmt: skip
+    plain = documents(compiled(Profile()))[0]["root"]["inputDefinitions"]["parameters"]
+    assert {name for name in declared if declared[name] != plain[name]} == {"beam_args"}
 
 
 def test_shared_memory_is_part_of_the_trainer_s() -> None:

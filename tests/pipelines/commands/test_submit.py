@@ -627,6 +627,30 @@ def test_a_profile_tells_where(server: Backend, sluice: Sluice, tmp_path: Path) 
     assert executors["exec-push"]["pvcMount"][0]["mountPath"] == "/serving"
 
 
+@pytest.mark.parametrize(
+    ("typed", "used"),
+    [
+        ([], ["--runner=PortableRunner", "--job_endpoint=flink:8099", "--environment_type=EXTERNAL",
+              "--environment_config=localhost:50000"]),
+        (["--beam=--parallelism=4"], ["--runner=PortableRunner", "--job_endpoint=flink:8099",
+                                      "--environment_type=EXTERNAL", "--environment_config=localhost:50000",
+                                      "--parallelism=4"]),
+        (["--beam=--runner=DataflowRunner"], ["--runner=DataflowRunner"]),
+        (["--flink", "other:1,localhost:2"], ["--runner=PortableRunner", "--job_endpoint=other:1",
+                                              "--environment_type=EXTERNAL", "--environment_config=localhost:2"]),
+    ],
+)  # fmt: skip
+def test_a_flink_of_the_profile_runs_ingest_and_transform(
+    server: Backend, sluice: Sluice, tmp_path: Path, typed: list[str], used: list[str]
+) -> None:
+    (tmp_path / "sluice.toml").write_text(
+        '[tool.sluice.kubeflow]\nimage = "r/s:1"\ndestination = "s3://models"\npipeline_root = "s3://artifacts"\n'
+        'flink = "flink:8099,localhost:50000"\n'
+    )
+    assert sluice("submit", "auto_mpg", *typed)[0] == 0
+    assert server.runs[0]["runtime_config"]["parameters"]["beam_args"] == used
+
+
 def test_the_server_of_these_tests_keeps_the_rules(server: Backend) -> None:
     cluster = client.connect(server.url)
     for body, words in (
