@@ -4,7 +4,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c '$(SUITABLE)' >/dev/null 2>&1 && command -v $$name && break; done)
 BIN := .venv/bin
 
-.PHONY: help run test thorough interop quick flink lint install lock pipeline image clean soak
+.PHONY: help run test thorough interop quick flink flink-jars lint install lock pipeline image clean soak
 help:
 	@echo "make run      train, judge and push the Auto MPG model on its sample data (sets everything up first)"
 	@echo "make test     lint, type-check and test; all but what make thorough does"
@@ -17,6 +17,7 @@ help:
 	@echo "make lock     resolve requirements.lock anew from pyproject.toml"
 	@echo "make pipeline compile pipeline.yaml"
 	@echo "make flink    ingest and transform on a real Flink beside this machine's own runner (needs Java and Maven)"
+	@echo "make flink-jars what the test of Flink's mini cluster needs, which make test skips without it (needs Java and Maven)"
 	@echo "make image    build the images sluice-pipelines:0.1.0 and :0.1.0-gpu (needs docker; IMAGE=registry/name:tag)"
 	@echo "make clean    remove .venv, runs, serving and caches"
 
@@ -71,16 +72,24 @@ lock: install
 pipeline: install
 	$(BIN)/sluice compile
 
-# Flink's own jars and Beam's job server, each as its hash says; about 400 MB, once.
-.flink/ready: interop/flink/pom.xml interop/flink/requirements.txt interop/flink/jars.sha256 | install
+# Beam's job server for Flink, which has a mini cluster in it, each jar as its hash says: 157 MB, once.
+.flink/job-server/ready: interop/flink/pom.xml interop/flink/jars.sha256
 	@command -v java >/dev/null && command -v mvn >/dev/null || { echo "Flink needs Java 11 or 17 and Maven, which are not here." >&2; exit 1; }
-	@echo "Fetching Flink 1.19.3 and Beam's job server for it (some minutes, once)."
-	@rm -rf .flink && mkdir -p .flink/flink
+	@echo "Fetching Beam's job server for Flink (a minute or so, once)."
+	@rm -rf .flink/job-server && mkdir -p .flink/job-server
 	@mvn --quiet --batch-mode --file interop/flink/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/.flink/job-server
 	@cd .flink/job-server && sha256sum --quiet --check ../../interop/flink/jars.sha256
+	@touch $@
+
+# Flink itself beside it, about 240 MB more.
+.flink/ready: .flink/job-server/ready interop/flink/requirements.txt | install
+	@echo "Fetching Flink 1.19.3 (some minutes, once)."
+	@rm -rf .flink/flink && mkdir -p .flink/flink
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-binary :all: --require-hashes --requirement interop/flink/requirements.txt --dest .flink
 	@tar -xzf .flink/apache-flink-libraries-*.tar.gz -C .flink/flink --strip-components 2 --wildcards '*/deps/lib/*.jar' && rm .flink/*.tar.gz
 	@touch $@
+
+flink-jars: .flink/job-server/ready
 
 flink: .flink/ready
 	$(BIN)/python interop/flink/compare.py .flink

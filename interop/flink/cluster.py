@@ -60,7 +60,7 @@ class Cluster:
     @property
     def address(self) -> str:
         """For `sluice run --flink`."""
-        return f"127.0.0.1:{self.ports['job']},127.0.0.1:{self.ports['pool']}"
+        return ",".join(f"127.0.0.1:{self.ports[name]}" for name in ("job", "pool") if name in self.ports)
 
     def start(self, name: str, command: list[str], **environment: str) -> None:
         log = (self.root / f"{name}.log").open("wb")
@@ -71,6 +71,12 @@ class Cluster:
     def kill(self, name: str) -> None:
         """As a machine that is gone: no good-bye."""
         os.killpg(self.processes.pop(name).pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        for process in self.processes.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def java(jars: list[Path], main: str, heap: str, *words: str) -> list[str]:
@@ -100,17 +106,28 @@ def cluster(home: Path, scratch: Path, task_managers: int = 2) -> Iterator[Clust
         # The pool starts its workers as `python`.
         path = f"{bin_}{os.pathsep}{os.environ['PATH']}"
         made.start("pool", [*pool, f"--service_port={made.ports['pool']}"], PATH=path)
-        job_server = sorted((home / "job-server").glob("*.jar"))
-        driver = "org.apache.beam.runners.flink.FlinkJobServerDriver"
-        made.start("job-server", java(job_server, driver, "1024m", *_driver(made, scratch)))
+        _start_job_server(made, home, f"127.0.0.1:{made.ports['rest']}")
         _answers(made, "pool", "pool")
         _answers(made, "job-server", "job")
         yield made
     finally:
-        for process in made.processes.values():
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        made.end()
+
+
+@contextmanager
+def mini_cluster(home: Path, scratch: Path) -> Iterator[Cluster]:
+    """Flink within the job server's own process; whoever asks it is its worker."""
+    made = Cluster(scratch, ports={"job": _free()})
+    conf = scratch / "conf"
+    conf.mkdir(parents=True)
+    network = {name: value for name, value in TASK_MANAGER.items() if ".network." in name}
+    (conf / "config.yaml").write_text("".join(f"{name}: {value}\n" for name, value in network.items()))
+    try:
+        _start_job_server(made, home, "[local]", f"--flink-conf-dir={conf}")
+        _answers(made, "job-server", "job")
+        yield made
+    finally:
+        made.end()
 
 
 def add_task_manager(made: Cluster, flink: list[Path], name: str) -> None:
@@ -118,15 +135,18 @@ def add_task_manager(made: Cluster, flink: list[Path], name: str) -> None:
     made.start(name, java(flink, f"{FLINK}.taskexecutor.TaskManagerRunner", "768m", *words))
 
 
-def _driver(made: Cluster, scratch: Path) -> list[str]:
-    return [
-        f"--flink-master=127.0.0.1:{made.ports['rest']}",
+def _start_job_server(made: Cluster, home: Path, master: str, *words: str) -> None:
+    jars = sorted((home / "job-server").glob("*.jar"))
+    options = [
+        f"--flink-master={master}",
         "--job-host=127.0.0.1",
         f"--job-port={made.ports['job']}",
         "--artifact-port=0",
         "--expansion-port=0",
-        f"--artifacts-dir={scratch / 'artifacts'}",
+        f"--artifacts-dir={made.root / 'artifacts'}",
+        *words,
     ]
+    made.start("job-server", java(jars, "org.apache.beam.runners.flink.FlinkJobServerDriver", "1024m", *options))
 
 
 def _free() -> int:

@@ -45,24 +45,24 @@ def main() -> int:
     given = words.parse_args()
     unlike: list[str] = []
     with tempfile.TemporaryDirectory(prefix="sluice-flink-") as folder:
-        cars = _cars(Path(folder) / "cars", given.rows)
+        cars = write_cars(Path(folder) / "cars", given.rows)
         with cluster(given.home, Path(folder) / "cluster") as flink:
             for task in TASKS[:1] if given.kill else TASKS:
                 real = ("real", given.data_dir) if given.data_dir else ("sample", "")
                 data = (cars, "") if task == "auto_mpg" else real
-                direct = _made(task, *data, Path(folder) / task / "direct", [])
+                direct = made(task, *data, Path(folder) / task / "direct", [])
                 killed = threading.Thread(target=_kill_some, args=(flink, Path(folder) / task / "flink"), daemon=True)
                 if given.kill:
                     killed.start()
-                spread = _made(task, *data, Path(folder) / task / "flink", beam_runners.flink(flink.address))
+                spread = made(task, *data, Path(folder) / task / "flink", beam_runners.flink(flink.address))
                 if given.kill:
                     killed.join()
-                unlike += list(_differences(task, direct, spread))
+                unlike += list(differences(task, direct, spread))
     print("\n".join(unlike) or f"equal: {', '.join(TASKS[:1] if given.kill else TASKS)}")
     return 1 if unlike else 0
 
 
-def _cars(folder: Path, rows: int) -> str:
+def write_cars(folder: Path, rows: int) -> str:
     """Cars like those of the sample, in several files, some lines of them bad."""
     folder.mkdir(parents=True)
     sample = pd.concat([frame for part in tasks.get("auto_mpg").sample() for frame in part.read()])
@@ -77,7 +77,7 @@ def _cars(folder: Path, rows: int) -> str:
     return str(folder / "cars-*.csv")
 
 
-def _made(task: str, data: str, data_dir: str, folder: Path, beam_args: list[str]) -> Path:
+def made(task: str, data: str, data_dir: str, folder: Path, beam_args: list[str]) -> Path:
     """What the two steps leave behind."""
     began = time.monotonic()
     folder.mkdir(parents=True)
@@ -88,7 +88,7 @@ def _made(task: str, data: str, data_dir: str, folder: Path, beam_args: list[str
     return folder
 
 
-def _differences(task: str, direct: Path, spread: Path) -> Iterator[str]:
+def differences(task: str, direct: Path, spread: Path) -> Iterator[str]:
     ways: dict[str, Callable[[Path], Any]] = {
         "statistics": lambda folder: read_json(folder / "statistics.json"),
         "rows set aside": lambda folder: Counter(_lines(folder / "examples" / "rejected")),
