@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import logging
 import os
 import pickle
 import runpy
@@ -27,6 +28,8 @@ from typing import Any, NoReturn
 FORK, PROGRAM, ASK, STOP = b"f", b"p", b"?", b"x"
 # In the environment of a step: the socket of one that has imported TensorFlow alone.
 CLEAN_PROCESS = "SLUICE_CLEAN_PROCESS"
+# What Beam takes along, where it finds it, for Google's cloud and for MongoDB: half of its import.
+NOT_HERE = ("google.cloud", "google.pubsub_v1", "pymongo", "bson")
 LONGEST_ADDRESS = 100
 LOOKS_AROUND = 2.0
 PATIENCE = 5.0
@@ -243,7 +246,7 @@ def main(words: str) -> None:
         listener, door = doors.pop(0)
         for name in door["modules"]:
             with suppress(ImportError):  # whoever needs it will say so
-                importlib.import_module(name)
+                load(name)
         gc.collect()
         gc.freeze()  # nobody looks through all of this again, so forked processes share it
         if not doors or os.fork() == 0:
@@ -252,6 +255,25 @@ def main(words: str) -> None:
             serve(listener, {**orders, **door})
             return
         listener.close()
+
+
+def load(name: str) -> None:
+    """Import a library; Beam without what only other machines' runners and sources have a use for."""
+    if "beam" not in name:
+        importlib.import_module(name)
+        return
+    modules: dict[str, Any] = sys.modules
+    before = {other: modules.pop(other) for other in NOT_HERE if other in modules}
+    modules.update(dict.fromkeys(NOT_HERE))  # None stands for one that is not installed
+    level = logging.root.manager.disable
+    try:
+        logging.disable(logging.WARNING)  # Beam warns of what it has not found
+        importlib.import_module(name)
+    finally:
+        logging.disable(level)
+        for other in NOT_HERE:
+            del modules[other]
+        modules.update(before)
 
 
 def serve(listener: socket.socket, orders: Mapping[str, Any]) -> None:

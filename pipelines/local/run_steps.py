@@ -8,11 +8,10 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components import code
+from components import beam_runners, code
 from pipelines import lazy_imports
 from pipelines.compiled_graph import Graph, Step
 from pipelines.local import step_process
@@ -37,27 +36,6 @@ class StepFailedError(Exception):
         self.step, self.failure, self.log = step, failure, log
 
 
-@dataclass
-class Going:
-    """A step at work in its process."""
-
-    step: Step
-    log: Path
-    worker: step_process.Worker
-    began: float
-    made_of: Ingredients | None = None
-    why: str = ""
-    words: str = ""
-    outcome: step_process.Failure | bool | None = False
-    seconds: float = 0.0
-
-    def over(self, wait: float) -> bool:
-        """Whether it has ended, or ends within so many seconds."""
-        if self.outcome is False:
-            self.outcome, self.seconds = self.worker.outcome(wait), step_process.elapsed(self.began)
-        return self.outcome is not False
-
-
 class Walk:
     """One run of a graph."""
 
@@ -79,12 +57,15 @@ class Walk:
         self.values = Values(record.name, self.runs, graph.arguments(arguments))
         self.nonce = "" if use_cache else secrets.token_hex(8)
         self.display = display or Display()
-        self.server = server or WarmServer(record.log("warm"), preload, kept_at(self.runs))
-        self.shared = server is not None
+        # Another runner of Beam's may want of it what the warm process has left out.
+        self.elsewhere = bool(beam_runners.named(arguments.get("beam_args", ())))
+        modules = tuple(name for name in preload if not (self.elsewhere and "beam" in name))
+        self.shared = server is not None and not self.elsewhere
+        self.server = server if server and self.shared else WarmServer(record.log("warm"), modules, kept_at(self.runs))
         self.early: EarlyCheck | None = None
         self.steps: tuple[Step, ...] = ()
         # Those that have begun before it was their turn, as all that they need was there.
-        self.beside: dict[str, Going] = {}
+        self.beside: dict[str, step_process.Going] = {}
         self.locks = ExitStack()
 
     def run(self, until: str = "") -> dict[str, Outputs]:
@@ -150,7 +131,7 @@ class Walk:
             self.cache.forget(key)
         return entry, damage
 
-    def _begin_anew(self, step: Step, made_of: Ingredients, lock: int, damage: str = "") -> Going:
+    def _begin_anew(self, step: Step, made_of: Ingredients, lock: int, damage: str = "") -> step_process.Going:
         if any(self._heavy(later) for later in self.graph.downstream(step.name)):
             self.server.start()
         why = damage or "; ".join(changes(self.cache.earlier(made_of.task, step.name), made_of)[:3])
@@ -158,7 +139,7 @@ class Walk:
         words = "going on where an interrupted run stopped" if resumed else ""
         return self._begin(step, lock, made_of=made_of, why=why, words=words)
 
-    def _begin(self, step: Step, lock: int | None, **facts: Any) -> Going:
+    def _begin(self, step: Step, lock: int | None, **facts: Any) -> step_process.Going:
         """Start the step's worker."""
         began = time.monotonic()
         directory, log = self.record.path / step.name, self.record.log(step.name)
@@ -184,9 +165,9 @@ class Walk:
         except BaseException:
             worker.stop()
             raise
-        return Going(step, log, worker, began, **facts)
+        return step_process.Going(step, log, worker, began, **facts)
 
-    def _finish(self, going: Going) -> Outputs:
+    def _finish(self, going: step_process.Going) -> Outputs:
         """Wait for the step's end, and keep what it has put out."""
         step = going.step
         self.display.begin(step.name, going.log)
@@ -210,7 +191,7 @@ class Walk:
         self._done(step, "ran", going.seconds, **key, why=going.why)
         return outputs
 
-    def _keep(self, going: Going, made_of: Ingredients, outputs: Outputs) -> dict[str, str]:
+    def _keep(self, going: step_process.Going, made_of: Ingredients, outputs: Outputs) -> dict[str, str]:
         self.cache.store(
             Entry(
                 key=made_of.key,
@@ -274,11 +255,12 @@ class Walk:
         self.display.tick("waiting for another run")
         time.sleep(TICK)
 
-    @staticmethod
-    def _needs(step: Step) -> tuple[str, ...]:
+    def _needs(self, step: Step) -> tuple[str, ...]:
         """A Beam step is sure to use what it imports, and in threads: so no placeholders there."""
         found = code.externals(*modules(step))
-        return tuple(sorted(lazy_imports.HEAVY & found)) if "apache_beam" in found else ()
+        if "apache_beam" not in found:
+            return ()
+        return (*sorted(lazy_imports.HEAVY & found), *(() if self.elsewhere else ["apache_beam"]))
 
     @staticmethod
     def _wants_clean(step: Step) -> bool:

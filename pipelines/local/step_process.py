@@ -25,6 +25,8 @@ from typing import Any, NoReturn
 
 from components import code, warm_process
 from pipelines import kfp_import, lazy_imports
+from pipelines.compiled_graph import Step
+from pipelines.local.cache_keys import Ingredients
 from pipelines.local.interrupts import held_back
 from pipelines.local.warm_server import WarmServer
 from tasks import InputError, _mistakes
@@ -157,6 +159,27 @@ class Worker:
                 os.kill(self.pid, number)
 
 
+@dataclass
+class Going:
+    """A step at work in its process."""
+
+    step: Step
+    log: Path
+    worker: Worker
+    began: float
+    made_of: Ingredients | None = None
+    why: str = ""
+    words: str = ""
+    outcome: Failure | bool | None = False
+    seconds: float = 0.0
+
+    def over(self, wait: float) -> bool:
+        """Whether it has ended, or ends within so many seconds."""
+        if self.outcome is False:
+            self.outcome, self.seconds = self.worker.outcome(wait), elapsed(self.began)
+        return self.outcome is not False
+
+
 def _death(code: int | None) -> str:
     if code is not None and code < 0:
         hint = " Memory may have run out." if -code == signal.SIGKILL else ""
@@ -185,7 +208,7 @@ def _work(job: Job, results: Connection, parent: Connection | None = None) -> No
     failure = None
     try:
         for name in job.needs:
-            lazy_imports.load(name)
+            lazy_imports.load(name) if name in lazy_imports.HEAVY else warm_process.load(name)
         _execute(job)
     except BaseException as error:
         traceback.print_exc()

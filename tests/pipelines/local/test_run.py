@@ -18,7 +18,10 @@ from typing import Any
 import pytest
 from repository import SUPPORT
 
+from pipelines import compiled_graph
 from pipelines.local import interrupts
+from pipelines.local.run_record import Record
+from pipelines.local.run_steps import Walk
 
 PROGRAM = SUPPORT / "small_pipeline.py"
 ROOT = PROGRAM.parent.parent
@@ -311,6 +314,16 @@ def test_output_that_is_no_terminal_gets_plain_lines(runs: Runs) -> None:
     assert lines[0] == "look: started"
     assert lines[-2].startswith("report: done in ")
     assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize(("beam_args", "loaded"), [([], True), (["--runner=DataflowRunner"], False)])
+def test_beam_is_loaded_beforehand_only_for_this_machine(tmp_path: Path, beam_args: list[str], loaded: bool) -> None:
+    arguments = {"task": "auto_mpg", "destination": "served", "beam_args": beam_args}
+    record = Record.new(tmp_path, "auto_mpg", arguments)
+    walk = Walk(compiled_graph.training(), arguments, record)
+    record.close("done")
+    names = ("apache_beam", "tensorflow_transform.beam")
+    assert [name in walk.server.preload for name in names] == [loaded, loaded]
 
 
 def test_a_request_to_stop_that_python_dropped_is_raised_again() -> None:

@@ -1,0 +1,28 @@
+"""What the warm process imports, and what it leaves for those that are forked from it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from repository import ROOT
+
+PROGRAM = """
+import sys, warnings
+from components import warm_process
+
+warm_process.load("apache_beam")
+found = [name for name in ("google.cloud.storage", "google.cloud.bigquery", "pymongo") if name in sys.modules]
+import google.cloud.storage, pymongo
+import apache_beam as beam
+with beam.Pipeline(runner="apache_beam.runners.portability.fn_api_runner.FnApiRunner") as pipeline:
+    pipeline | beam.Create([20, 22]) | beam.CombineGlobally(sum) | beam.Map(lambda total: print(found, total))
+"""
+
+
+@pytest.mark.slow
+def test_beam_comes_without_clouds_which_can_be_had_afterwards() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[] 42\n"), done.stderr
+    assert "compatible bson" not in done.stderr
