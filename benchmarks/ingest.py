@@ -38,10 +38,10 @@ def write_csv(path: Path, rows: int, missing: float, broken: float, quoted: bool
             columns = (
                 np.clip(46 - weight / 150 + generator.normal(size=count), 8, 50),
                 generator.choice([4, 6, 8], count),
-                generator.normal(200, 60, count),
+                np.clip(generator.normal(200, 60, count), 60, 500),
                 power,
                 weight,
-                generator.normal(15, 3, count),
+                np.clip(generator.normal(15, 3, count), 5, 40),
                 generator.integers(70, 83, count),
                 generator.integers(1, 4, count),
             )

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from components import machine
-from components.examples.parse import complete_for_training, frame, parsed
+from components.examples.parse import complete_for_training, frame, parsed, plain
 from components.progress import say
 from components.serving.preprocessing import Preprocessing
 from components.train import rows_on_disk
@@ -20,6 +20,8 @@ from components.train.rows_on_disk import Column
 from tasks import Category, Task, Train
 
 READ_BATCH = 2048
+# Of batches that are preprocessed at the same time.
+AT_ONCE_BYTES = 256 << 20
 # Of what the machine or the container has, for preprocessed rows.
 SHARE = 0.5
 # Beside the outputs, whose names hold no space at their beginning.
@@ -108,10 +110,10 @@ def load(
     if kept.complete:  # an interrupted fit had written them
         return _rows(task, train, *kept.read())
     labels, weights, skipped = [], [], 0
-    for features, label, left_out in _complete_batches(task, examples, splits):
+    for features, outputs, label, left_out in _complete_batches(task, train, preprocessing, examples, splits):
         skipped += left_out
-        kept.add(preprocessing.graph(features))
-        labels.append(label.numpy())
+        kept.add(outputs)
+        labels.append(label)
         weights.append(_sample_weights(task, train, features))
     if not sum(map(len, labels)):
         raise ValueError(f"There are no rows in {' and '.join(splits)} to train on. Expected at least one.")
@@ -206,16 +208,34 @@ def _nested(value: Any) -> bool:
     return isinstance(value, tf.RaggedTensor) and value.ragged_rank > 1
 
 
-def _complete_batches(task: Task, examples: str, splits: tuple[str, ...]) -> Iterator[tuple[Any, tf.Tensor, int]]:
+def _complete_batches(
+    task: Task, train: Train, preprocessing: Preprocessing, examples: str, splits: tuple[str, ...]
+) -> Iterator[tuple[dict[str, tf.Tensor], dict[str, Any], np.ndarray, int]]:
+    """Of each batch the features, if weights are made of them, the outputs, the labels, and how many rows it lacks."""
+
+    @tf.function(autograph=False)
+    def prepared(features: dict[str, tf.Tensor], label: tf.Tensor, _: tf.Tensor) -> tuple[Any, ...]:
+        complete = complete_for_training(task, features)
+        features = {name: tf.boolean_mask(values, complete) for name, values in features.items()}
+        weighed = {} if train.sample_weight is None else features
+        left_out = tf.math.count_nonzero(~complete)
+        return weighed, preprocessing.graph(features), tf.boolean_mask(label, complete), left_out
+
     rows = 0
     for split in splits:
-        for features, label, _ in parsed(task, examples, split, READ_BATCH):
-            complete = complete_for_training(task, features)
-            features = {name: tf.boolean_mask(values, complete) for name, values in features.items()}
-            kept = tf.boolean_mask(label, complete)
-            rows += len(kept)
+        batches = parsed(task, examples, split, READ_BATCH)
+        at_once = _at_once(prepared.get_concrete_function(*batches.element_spec).structured_outputs)
+        batches = batches.map(plain(prepared), num_parallel_calls=at_once, deterministic=True)
+        for features, outputs, label, left_out in batches:
+            rows += len(label)
             say(f"preprocessing {split}: {rows:,} rows")
-            yield features, kept, len(label) - len(kept)
+            yield features, outputs, label.numpy(), int(left_out)
+
+
+def _at_once(outputs: Any) -> int:
+    """How many batches with such outputs are preprocessed at the same time: one on each core, but large ones singly."""
+    rows = [math.prod(size or 1 for size in spec.shape[1:]) * spec.dtype.size for spec in tf.nest.flatten(outputs)]
+    return max(1, min(machine.cores(), AT_ONCE_BYTES // (READ_BATCH * sum(rows))))
 
 
 def _joined(pieces: list[Any]) -> tf.Tensor | Sparse:
