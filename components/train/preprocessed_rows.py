@@ -214,7 +214,7 @@ def _complete_batches(
     """Of each batch the features, if weights are made of them, the outputs, the labels, and how many rows it lacks."""
 
     @tf.function(autograph=False)
-    def prepared(features: dict[str, tf.Tensor], label: tf.Tensor, _: tf.Tensor) -> tuple[Any, ...]:
+    def prepared(features: dict[str, tf.Tensor], label: tf.Tensor, row: tf.Tensor) -> tuple[Any, ...]:
         complete = complete_for_training(task, features)
         features = {name: tf.boolean_mask(values, complete) for name, values in features.items()}
         weighed = {} if train.sample_weight is None else features
@@ -234,8 +234,11 @@ def _complete_batches(
 
 def _at_once(outputs: Any) -> int:
     """How many batches with such outputs are preprocessed at the same time: one on each core, but large ones singly."""
-    rows = [math.prod(size or 1 for size in spec.shape[1:]) * spec.dtype.size for spec in tf.nest.flatten(outputs)]
-    return max(1, min(machine.cores(), AT_ONCE_BYTES // (READ_BATCH * sum(rows))))
+    row = 0
+    for spec in tf.nest.flatten(outputs):
+        sizes = spec.shape[1:] if spec.shape.rank else ()
+        row += math.prod(size or 1 for size in sizes) * (TEXT if spec.dtype == tf.string else spec.dtype.size)
+    return max(1, min(machine.cores(), AT_ONCE_BYTES // (READ_BATCH * row)))
 
 
 def _joined(pieces: list[Any]) -> tf.Tensor | Sparse:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 import tensorflow_transform.beam as tft_beam
@@ -148,11 +149,9 @@ def _read(pipeline: beam.Pipeline, task: tasks.Task, name: str, files: list[str]
 def _record_batches(task: tasks.Task, schema: pa.Schema, shard: str) -> Iterator[pa.RecordBatch]:
     for columns, label, _ in parsed(task, "", "train", BATCH, only=shard).as_numpy_iterator():
         Metrics.counter("sluice", READ).inc(len(label))
-        arrays = []
-        for field in schema:
-            values = pa.array(columns[field.name], field.type.value_type)
-            offsets = pa.array(range(len(values) + 1), pa.int32())
-            arrays.append(pa.ListArray.from_arrays(offsets, values))
+        one_each = pa.array(np.arange(len(label) + 1, dtype=np.int32))
+        values = [pa.array(columns[field.name], field.type.value_type) for field in schema]
+        arrays = [pa.ListArray.from_arrays(one_each, column) for column in values]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
