@@ -29,6 +29,11 @@ class Comparison:
         self.champion_scores = None if self.champion is None else self._scores(self.champion)
         self._kept: dict[tuple[str, int], confidence_intervals.Resampled] = {}
 
+    @property
+    def of_kind(self) -> metrics.Scores:
+        """Without the task's own."""
+        return {name: self.scores[name] for name in metrics.METRICS[self.kind]}
+
     def _scores(self, answers: Any) -> metrics.Scores:
         found = metrics.score(self.kind, self.label, answers)
         known = len(self.label) > 0 and np.isfinite(answers).all()
@@ -121,13 +126,14 @@ def document(
         judged,
         findings,
         against,
-        metrics=metrics.table(definition.kind, frame) | {name: whole.scores[name] for name in definition.metrics},
+        metrics=metrics.table(definition.kind, frame, whole.of_kind)
+        | {name: whole.scores[name] for name in definition.metrics},
         champion_metrics=whole.champion_scores,
         confidence=CONFIDENCE,
         intervals={name: whole.interval(name, CONFIDENCE) for name in whole.scores},
         slices=metrics.slices(
-            lambda rows: Comparison(definition, rows.drop(columns="champion", errors="ignore"), raw).scores,
-            frame,
+            lambda rows: Comparison(definition, rows, raw).scores,
+            frame.drop(columns="champion", errors="ignore"),
             definition.slices,
         ),
         same_data=same_data,
@@ -141,8 +147,12 @@ def _judge(
     higher, rival = task.directions[bar.metric], "champion" in frame
     found = whole.measured(bar.metric, bar.confidence)
     yield gate.judge(bar, higher, found, rival=rival, confidence=bar.confidence, improve=improve)
-    slices = {f"{column}: {value}": rows for column in bar.slices for value, rows in metrics.groups(frame, column)}
-    confidence = gate.confidence_of_each(bar, sum(len(rows) >= bar.minimum_rows for rows in slices.values()))
-    for where, rows in slices.items():
-        found = Comparison(task, rows, raw, where).measured(bar.metric, confidence)
+    slices = {
+        f"{column}: {value}": places
+        for column in bar.slices
+        for value, places in metrics.places_of(frame, column).items()
+    }
+    confidence = gate.confidence_of_each(bar, sum(len(places) >= bar.minimum_rows for places in slices.values()))
+    for where, places in slices.items():
+        found = Comparison(task, frame.iloc[places], raw, where).measured(bar.metric, confidence)
         yield gate.judge(bar, higher, found, rival=rival, confidence=confidence)

@@ -128,7 +128,7 @@ def not_finite(prediction: Array) -> str:
 
 def constant(kind: Kind, rows: Array, label: Array, prediction: Array) -> str:
     """One answer to different rows; differences that no float32 model means are none."""
-    if len(np.unique(rows)) < 2 or not np.isfinite(prediction).all():
+    if not (rows != rows[:1]).any() or not np.isfinite(prediction).all():
         return ""
     scale = max(float(np.ptp(label)), float(np.abs(prediction).max()), 1e-30) if kind == "regression" else 1.0
     if float(np.ptp(prediction, axis=0).max()) > 1e-6 * scale:
@@ -167,12 +167,14 @@ def too_few(kind: Kind, judgement: Judgement, label: Array, classes: int = 0) ->
 
 def guessed(kind: Kind, metric: str, label: Array, classes: int = 0) -> float | None:
     """What the best answer that is the same for all rows scores on these rows; None for a task's own metric."""
+    if metric not in metrics.METRICS[kind]:
+        return None
     if kind == "regression":
         answer: Any = np.median(label) if metric == "mae" else np.mean(label, dtype=np.float64)
-        return metrics.score(kind, label, np.full(len(label), answer, np.float64)).get(metric)
+        return metrics.score(kind, label, np.full(len(label), answer, np.float64), [metric])[metric]
     shares = np.bincount(label, minlength=classes) / len(label)
-    answers = np.tile(shares, (len(label), 1))
-    return metrics.score(kind, label, answers[:, 1] if kind == "binary" else answers).get(metric)
+    answers = np.broadcast_to(shares, (len(label), len(shares)))  # one line in memory
+    return metrics.score(kind, label, answers[:, 1] if kind == "binary" else answers, [metric])[metric]
 
 
 def classes_of(task: Task) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 from sklearn.exceptions import UndefinedMetricWarning
 
+from components.evaluate import answers
 from tasks import Kind
 
 Array = NDArray[Any]
@@ -20,6 +21,9 @@ Metric = Callable[[Array, Array], float]
 Scores = dict[str, float | None]
 # Of probabilities, for the calibration.
 BINS = 10
+# Beyond so many probabilities, of all rows and classes, some rows at a time are looked at: what is computed on the way
+# is several times as large as they are. Only the log loss is then the sum of sums, which may show in its last digits.
+AT_ONCE = 10_000_000
 
 
 def _r2(label: Array, prediction: Array) -> float:
@@ -28,8 +32,12 @@ def _r2(label: Array, prediction: Array) -> float:
 
 def _log_loss(label: Array, prediction: Array) -> float:
     # In float32 a certain and wrong prediction counts as 1e-7, as Keras does it, whatever the file's type.
-    classes = range(prediction.shape[1] if prediction.ndim == 2 else 2)
-    return float(sk.log_loss(label, prediction.astype(np.float32), labels=list(classes)))
+    classes = list(range(prediction.shape[1] if prediction.ndim == 2 else 2))
+    parts = _parts(prediction)
+    if len(parts) == 1:
+        return float(sk.log_loss(label, prediction.astype(np.float32), labels=classes))
+    sums = (sk.log_loss(label[p], prediction[p].astype(np.float32), labels=classes, normalize=False) for p in parts)
+    return math.fsum(sums) / len(label)
 
 
 def _macro_f1(label: Array, chosen: Array) -> float:
@@ -54,8 +62,9 @@ def _brier(label: Array, prediction: Array) -> float:
     """The mean squared error of the probabilities, summed over classes where there are more than two."""
     if prediction.ndim == 1:
         return float(np.mean((prediction.astype(np.float64) - label) ** 2))
-    truth = np.eye(prediction.shape[1])[label]
-    return float(((prediction - truth) ** 2).sum(axis=1, dtype=np.float64).mean())
+    truth = np.eye(prediction.shape[1])
+    rows = [((prediction[p] - truth[label[p]]) ** 2).sum(axis=1, dtype=np.float64) for p in _parts(prediction)]
+    return float(np.concatenate(rows).mean())
 
 
 def _calibration_error(label: Array, prediction: Array) -> float:
@@ -79,7 +88,19 @@ def bins(said: Array) -> Array:
 def _top3(label: Array, prediction: Array) -> float:
     """NaN of three classes or fewer, where it says nothing."""
     classes = prediction.shape[1]
-    return float(sk.top_k_accuracy_score(label, prediction, k=3, labels=range(classes))) if classes > 3 else math.nan
+    if classes <= 3:
+        return math.nan
+    among = (
+        sk.top_k_accuracy_score(label[p], prediction[p], k=3, labels=range(classes), normalize=False)
+        for p in _parts(prediction)
+    )
+    return float(sum(among) / len(label))
+
+
+def _parts(prediction: Array) -> list[slice]:
+    """The rows in order, as many in each part as are looked at at once."""
+    rows = max(AT_ONCE // max(prediction[:1].size, 1), 1)
+    return [slice(at, at + rows) for at in range(0, len(prediction), rows)]
 
 
 def _error(quantile: float) -> Metric:
@@ -119,26 +140,24 @@ METRICS: Mapping[Kind, Mapping[str, Metric]] = {
 }
 
 
-def score(kind: Kind, label: Any, prediction: Any) -> Scores:
-    """Every metric of the kind; all None when there are no rows, or a prediction is not finite."""
-    label, prediction = np.asarray(label), matrix(prediction)
+def score(kind: Kind, label: Any, prediction: Any, names: Iterable[str] = ()) -> Scores:
+    """These metrics of the kind, or every one; all None when there are no rows, or a prediction is not finite."""
+    label, prediction, names = np.asarray(label), matrix(prediction), list(names) or list(METRICS[kind])
     if len(label) == 0 or not np.isfinite(prediction).all():
-        return dict.fromkeys(METRICS[kind])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UndefinedMetricWarning)  # undefined is None below
-        return {name: _finite(metric(label, prediction)) for name, metric in METRICS[kind].items()}
+        return dict.fromkeys(names)
+    return {name: value(kind, name, label, prediction) for name in names}
 
 
 def value(kind: Kind, name: str, label: Array, prediction: Array) -> float | None:
     """One metric of the kind."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        warnings.simplefilter("ignore", UndefinedMetricWarning)  # undefined is None
         return _finite(METRICS[kind][name](label, prediction))
 
 
-def table(kind: Kind, frame: pd.DataFrame) -> Scores:
-    """The metrics of the predictions and, as metric_output, of further outputs of the same shape."""
-    found = score(kind, frame["label"], frame["prediction"])
+def table(kind: Kind, frame: pd.DataFrame, known: Scores | None = None) -> Scores:
+    """The metrics of the predictions, if not `known`, and, as metric_output, of further outputs of the same shape."""
+    found = dict(known or score(kind, frame["label"], frame["prediction"]))
     shape = matrix(frame["prediction"]).shape
     for extra in frame.columns:
         if extra.startswith("prediction_") and matrix(frame[extra]).shape == shape:
@@ -158,9 +177,19 @@ def slices(
 
 
 def groups(frame: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The rows of each value of a slice column."""
-    for value, rows in frame.groupby(f"slice_{column}", dropna=False, observed=True):
-        yield "missing" if pd.isna(value) else str(value), rows
+    """The rows of each value of a slice column; in memory are those of one value at a time."""
+    for value, places in places_of(frame, column).items():
+        yield value, frame.iloc[places]
+
+
+def places_of(frame: pd.DataFrame, column: str) -> dict[str, Array]:
+    """Where the rows of each value of a slice column stand, the values in their order and the missing last."""
+    values = pd.Categorical(frame[f"slice_{column}"])
+    names = [*map(str, values.categories), "missing"]
+    codes = np.where(values.codes < 0, len(names) - 1, values.codes)
+    ends = np.cumsum(np.bincount(codes, minlength=len(names)))[:-1]
+    parts = np.split(np.argsort(codes, kind="stable"), ends)
+    return {name: places for name, places in zip(names, parts, strict=True) if len(places)}
 
 
 def chosen(prediction: Array) -> Array:
@@ -182,6 +211,8 @@ def trials(kind: Kind, metric: str, label: Array, prediction: Array) -> int | No
 
 def matrix(column: Any) -> Array:
     """A column of numbers as it is; a column of equally long lists as rows of probabilities."""
+    if isinstance(column, pd.Series) and (rows := answers.numbers(column)) is not None:
+        return rows
     values = np.asarray(column)
     return np.stack(list(values)) if values.dtype == object and len(values) else values
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from components.evaluate.new_to_both import TIME
-from components.examples.parse import frame, parsed, served_rows, tensor_spec
+from components.examples.parse import frame, parsed, served_rows, some_columns, tensor_spec
 from components.progress import say
 from components.serving.class_order import means_the_same
 from components.serving.output_names import label_values, main_output
-from tasks import Category, Image, Task
+from tasks import Category, Feature, Image, Task
 
 BATCH = 1024
 
@@ -31,8 +31,8 @@ class ServedModel:
         self._examples = self._loaded.signatures["serving_default"]
 
     def __call__(self, requests: list[bytes]) -> dict[str, np.ndarray]:
-        answer = self._examples(examples=tf.constant(requests, tf.string))
-        return {name: values.numpy() for name, values in answer.items()}
+        starts = range(0, len(requests), BATCH)
+        return _together([self._examples(examples=tf.constant(requests[at : at + BATCH], tf.string)) for at in starts])
 
     def by_features(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The same by a column for each raw feature."""
@@ -41,14 +41,18 @@ class ServedModel:
             ask(**{name: tf.constant(values[start : start + BATCH]) for name, values in columns.items()})
             for start in range(0, count, BATCH)
         ]
-        return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+        return _together(parts)
+
+
+def _together(parts: Sequence[Mapping[str, tf.Tensor]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
 
 def write(task: Task, model: ServedModel, champion: ServedModel | None, examples: str, path: str) -> int:
     """Ask both models about the same raw test rows; gives the number of rows."""
     rows, writer = 0, None
     try:
-        for requests, features, label, row in served_rows(task, examples, "test", BATCH):
+        for requests, features, label, row in served_rows(task, examples, "test", BATCH, told_beside(task)):
             columns = {"row": pa.array(row), "label": pa.array(label)}
             columns |= {
                 f"slice_{name}": pa.array(_readable(task, name, features, label), pa.string()) for name in task.slices
@@ -72,17 +76,23 @@ def write(task: Task, model: ServedModel, champion: ServedModel | None, examples
     return rows
 
 
-def _readable(task: Task, name: str, features: dict[str, np.ndarray], label: np.ndarray) -> list[str | None]:
+def told_beside(task: Task) -> list[Feature]:
+    """The raw features that are written beside the predictions."""
+    return [feature for feature in task.features if feature.name in {*task.slices, task.splits.by}]
+
+
+def _readable(task: Task, name: str, features: dict[str, np.ndarray], label: np.ndarray) -> np.ndarray:
     """A slice column's values as people read them; None where missing."""
     column = next(column for column in task.columns if column.name == name)
     assert isinstance(column, Category)
     if name == task.label.name:
-        return [column.labels[code] for code in label]
+        return np.array(column.labels, np.dtype("O"))[label]
     _, missing = tensor_spec(column)
     known: dict[Any, str | None] = {missing.decode() if isinstance(missing, bytes) else missing: None}
     known |= dict(zip(column.values, column.labels, strict=True))
-    plain = [value.decode() if isinstance(value, bytes) else value for value in features[name].tolist()]
-    return [known.get(value, str(value)) for value in plain]
+    found, places = np.unique(features[name], return_inverse=True)
+    plain = [value.decode() if isinstance(value, bytes) else value for value in found.tolist()]
+    return np.array([known.get(value, str(value)) for value in plain], np.dtype("O"))[places]
 
 
 def _answers(task: Task, answer: dict[str, np.ndarray], name: str) -> dict[str, pa.Array]:
@@ -124,14 +134,9 @@ def _column(values: np.ndarray) -> pa.Array:
 
 def raw_rows(task: Task, examples: str, positions: Collection[int]) -> dict[int, dict[str, Any]]:
     """The raw features of the test rows at these positions, for people to look at."""
-    found: dict[int, dict[str, Any]] = {}
-    first = 0
-    for features, label, _ in parsed(task, examples, "test", BATCH).as_numpy_iterator():
-        for at in range(len(label)):
-            if first + at in positions:
-                found[first + at] = {name: values[at] for name, values in features.items()}
-        first += len(label)
-    return found
+    chosen = sorted(positions)
+    columns, _ = some_columns(task, examples, "test", task.features, np.array(chosen, np.int64))
+    return {position: {name: values[at] for name, values in columns.items()} for at, position in enumerate(chosen)}
 
 
 def raw_frame(task: Task, examples: str) -> pd.DataFrame:

@@ -12,8 +12,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 import tasks
+from components.evaluate import answers, kubeflow_metrics, seen_in_training
 from components.evaluate import blessing as verdict_
-from components.evaluate import honesty_checks, kubeflow_metrics
 from components.evaluate import predictions as predictions_
 from components.evaluate.explain import explain, past_gates
 from components.evaluate.fingerprint import fingerprint
@@ -21,7 +21,6 @@ from components.evaluate.metrics import matrix
 from components.evaluate.new_to_both import Comparable, comparable
 from components.evaluate.report import report as report_
 from components.evaluate.report.sample_rows_page import texts_shown
-from components.examples import parse
 from components.examples.parse import served_rows
 from components.progress import say
 from components.serving import trained_answers, trained_until, versions
@@ -29,8 +28,6 @@ from components.serving.output_names import CLOSE, main_output
 from components.serving.preprocessing import Preprocessing
 from components.storage.atomic_files import read_json, tree_hash, write_bytes, write_json
 from tasks import Task
-
-LOOKED_AT = 10_000
 
 
 class Evaluated(NamedTuple):
@@ -66,12 +63,12 @@ def run(
     asked = ask(definition, served, rival, examples, model, predictions)
 
     say("judging")
-    frame, sha256 = pd.read_parquet(predictions), tree_hash(Path(model) / "serving")
+    frame, sha256 = answers.read(predictions), tree_hash(Path(model) / "serving")
     judged = compared(definition, version, frame)
     document = verdict_.document(
         definition,
         judged.rows,
-        honest=what_training_saw(definition, examples),
+        honest=seen_in_training.look(definition, examples, judged.rows["row"].to_numpy(), read_json(statistics)),
         raw=raw_rows(definition, examples),
         task=task, model_name=model_name, model_sha256=sha256, champion=champion,
         same_data=version is not None and is_experiment(version, read_json(statistics), frame),
@@ -134,15 +131,6 @@ def papers(statistics: str, anomalies: str, model: str) -> dict[str, Any]:
         "training": Path(model) / "training.json",
     }
     return {name: read_json(path) for name, path in paths.items()}
-
-
-def what_training_saw(task: Task, examples: str) -> dict[str, Any]:
-    """What the checks of honesty ask of the other splits."""
-    seen = {split: parse.row_ids(examples, split) for split in ("train", "eval")}
-    columns = honesty_checks.checked_features(task)
-    chosen = honesty_checks.spread(len(seen["train"]), LOOKED_AT)
-    features, label = parse.some_columns(task, examples, "train", columns, chosen) if columns else ({}, None)
-    return {"features": features, "known_label": label, "seen": seen}
 
 
 def raw_rows(task: Task, examples: str) -> pd.DataFrame | None:
@@ -220,7 +208,8 @@ def prove_equal(task: Task, served: predictions_.ServedModel, examples: str, mod
     """
     rows, expected = trained_answers.read(Path(model) / trained_answers.FILE)
     for requests, _, _, asked in served_rows(task, examples, "test", max(len(rows), 1)):
-        if not np.array_equal(rows, asked):
+        requests = requests[: len(rows)]
+        if not np.array_equal(rows, asked[: len(rows)]):
             raise RuntimeError("The model was trained beside other test rows than those of this evaluation. Run again.")
         with tf.device(trained_answers.DEVICE):
             received = served(requests)[main_output(task)].reshape(expected.shape)

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from components.examples import example_bytes
 from components.examples.tfrecord import ROW_ID, serialized_examples_of
 from components.storage import urls
 from tasks import Category, Date, Feature, Image, Number, Task, Text
 from transforms import dates
 
-READ_AT_ONCE = 4096
 # Nothing here needs autograph, whose reading of the source costs half a second a function.
 plain = tf.autograph.experimental.do_not_convert
 
@@ -90,33 +90,41 @@ def parsed(task: Task, examples: str, split: str, batch: int, only: str = "") ->
 
 def row_ids(examples: str, split: str) -> np.ndarray:
     """The ids of all rows of a split; nothing else of them is parsed."""
-
-    @plain
-    def parse(records: tf.Tensor) -> tf.Tensor:
-        return tf.io.parse_example(records, {ROW_ID: tf.io.FixedLenFeature([], tf.int64)})[ROW_ID]
-
-    batches = serialized(examples, split, READ_AT_ONCE).map(parse).as_numpy_iterator()
-    return np.concatenate([np.zeros(0, np.int64), *batches])
+    ids = map(example_bytes.row_ids, example_bytes.of_shards(shards(examples, split)))
+    return np.concatenate([np.zeros(0, np.int64), *ids])
 
 
 def some_columns(
     task: Task, examples: str, split: str, columns: Sequence[Feature], chosen: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """These features, and the labels, of the rows of a split at the chosen positions, which are sorted."""
-    spec, places = parsing_spec((*columns, task.label)), tf.constant(chosen, tf.int64)
+    records = SomeRecords(chosen)
+    for piece in example_bytes.of_shards(shards(examples, split)):
+        records.add(piece)
+    return columns_of(task, columns, records.found)
 
-    @plain
-    def parse(at: tf.Tensor, records: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        first, behind = tf.unstack(tf.searchsorted(places, tf.stack([at, at + tf.size(records, tf.int64)])))
-        found = tf.io.parse_example(tf.gather(records, places[first:behind] - at), spec)
-        label = found.pop(task.label.name)
-        return decoded(columns, found), encoded_label(task, label)
 
-    starts = tf.data.Dataset.range(0, np.iinfo(np.int64).max, READ_AT_ONCE)
-    batches = tf.data.Dataset.zip(starts, serialized(examples, split, READ_AT_ONCE)).map(parse)
-    parts = list(batches.as_numpy_iterator())
-    label = np.concatenate([np.zeros(0, np.float32 if task.kind == "regression" else np.int64), *(p[1] for p in parts)])
-    return {c.name: np.concatenate([part[0][c.name] for part in parts] or [label[:0]]) for c in columns}, label
+class SomeRecords:
+    """The records at the chosen positions, which are sorted, of all that are added one piece after the other."""
+
+    def __init__(self, chosen: np.ndarray) -> None:
+        self.found: list[bytes] = []
+        self.rows = 0
+        self._chosen = chosen
+
+    def add(self, piece: example_bytes.Records) -> None:
+        first, behind = np.searchsorted(self._chosen, [self.rows, self.rows + len(piece)])
+        self.found += piece.some(self._chosen[first:behind] - self.rows)
+        self.rows += len(piece)
+
+
+def columns_of(
+    task: Task, columns: Sequence[Feature], records: Sequence[bytes]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """These features, and the labels, of serialized tf.Examples."""
+    found = tf.io.parse_example(tf.constant(records, tf.string, [len(records)]), parsing_spec((*columns, task.label)))
+    label = encoded_label(task, found[task.label.name]).numpy()
+    return {name: values.numpy() for name, values in decoded(columns, found).items() if name != task.label.name}, label
 
 
 def encoded_label(task: Task, label: tf.Tensor) -> tf.Tensor:
@@ -149,21 +157,14 @@ def complete_for_training(task: Task, features: dict[str, tf.Tensor]) -> tf.Tens
     return complete
 
 
-def without_label(task: Task, records: np.ndarray) -> list[bytes]:
-    """The same serialized tf.Examples as a client would send them: features only."""
-    names = {feature.name for feature in task.features}
+def served_rows(
+    task: Task, examples: str, split: str, batch: int, columns: Sequence[Feature] = ()
+) -> Iterator[tuple[list[bytes], dict[str, np.ndarray], np.ndarray, np.ndarray]]:
+    """(Requests as a client would send them, these raw features, labels, row ids) in the shards' order.
 
-    def strip(record: bytes) -> bytes:
-        example = tf.train.Example.FromString(record)
-        for name in [name for name in example.features.feature if name not in names]:
-            del example.features.feature[name]
-        return example.SerializeToString(deterministic=True)
-
-    return [strip(record) for record in records]
-
-
-def served_rows(task: Task, examples: str, split: str, batch: int) -> Iterator[tuple[list[bytes], Any, Any, Any]]:
-    """Batches of (requests without the label, raw features, labels, row ids) in the shards' order."""
-    together = tf.data.Dataset.zip(serialized(examples, split, batch), parsed(task, examples, split, batch))
-    for records, (features, label, row) in together.as_numpy_iterator():
-        yield without_label(task, records), features, label, row
+    Each time a multiple of `batch` rows, as many as are read at once; the last time the rest.
+    """
+    for records in example_bytes.in_groups(shards(examples, split), batch):
+        together = example_bytes.joined(records)
+        rows, requests = example_bytes.row_ids(together), example_bytes.without(together, [task.label.name, ROW_ID])
+        yield requests, *columns_of(task, columns, records), rows

@@ -20,12 +20,14 @@ def calibration(label: NDArray[Any], probability: NDArray[Any], names: Sequence[
     """A point for each tenth of the probabilities: what was claimed, and how often it was so."""
     two = probability.ndim == 1
     fine = np.isfinite(probability if two else probability.sum(axis=1))
-    marks = curve(label[fine], probability[fine])
+    if not fine.all():  # else without a copy
+        label, probability = label[fine], probability[fine]
+    marks = curve(label, probability)
     if not marks:
         return []
     claim = f"predicted probability of {names[1]}" if two else "probability of the predicted class"
     truth = f"share that is {names[1]}" if two else "share that is of it"
-    error = metrics.value("binary" if two else "classes", "calibration_error", label[fine], probability[fine])
+    error = metrics.value("binary" if two else "classes", "calibration_error", label, probability)
     picture = points(
         marks, x_label=claim, y_label=truth, alt=f"Calibration: {truth} by {claim}", x_range=(0.0, 1.0),
         y_range=(0.0, 1.0), chance=True,

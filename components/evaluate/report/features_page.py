@@ -63,7 +63,7 @@ def _mark(low: float, middle: float, high: float, within: tuple[float, float]) -
 
 def _errors(task: Task, predictions: pd.DataFrame, explained: Explained) -> list[Markup]:
     """The most important features first."""
-    wrong = errors(task, predictions)[explained.rows]
+    wrong = errors(task, predictions.iloc[explained.rows])
     order = [one.feature for one in explained.importances]
     known = [feature for feature in task.features if feature.name in explained.columns]
     known.sort(key=lambda feature: order.index(feature.name) if feature.name in order else 0)

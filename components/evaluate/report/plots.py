@@ -157,7 +157,8 @@ def spread(*values: Any, margin: float = 0.04) -> tuple[float, float]:
 
 
 def finite(values: Any) -> NDArray[np.float64]:
-    array = np.asarray([np.nan if value is None else value for value in values], np.float64)
+    plain = values if isinstance(values, np.ndarray) else [np.nan if value is None else value for value in values]
+    array = np.asarray(plain, np.float64)
     return array[np.isfinite(array)]
 
 

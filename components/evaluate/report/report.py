@@ -79,8 +79,8 @@ def write(
 def worth_showing(task: Task, predictions: pd.DataFrame, first: int = 24, worst: int = 12, best: int = 6) -> list[int]:
     """Positions of test rows that a person would like to see: the first, the worst and the best."""
     losses = samples_page.losses(task, predictions)
-    order = np.argsort(np.where(np.isnan(losses), np.inf, losses), kind="stable").tolist()
-    return sorted({*range(min(first, len(order))), *order[-worst:], *order[:best]})
+    order = np.argsort(np.where(np.isnan(losses), np.inf, losses), kind="stable")
+    return sorted({*range(min(first, len(order))), *order[-worst:].tolist(), *order[:best].tolist()})
 
 
 def markdown(blessing: Mapping[str, Any]) -> str:

@@ -103,12 +103,11 @@ def answer(task: Task, row: pd.Series) -> Answer:
 
 def losses(task: Task, predictions: pd.DataFrame) -> np.ndarray:
     """How wrong each row's answer is: the absolute error, or what the true class lacks of certainty."""
-    label, given = predictions["label"].to_numpy(), matrix(predictions["prediction"]).astype(float)
-    if task.kind == "regression":
-        return np.abs(given - label)
-    if task.kind == "binary":
-        return np.where(label == 1, 1 - given, given)
-    return 1 - given[np.arange(len(given)), label.astype(int)] if len(given) else np.array([])
+    label, given = predictions["label"].to_numpy(), matrix(predictions["prediction"])
+    if task.kind == "classes":
+        return 1 - given[np.arange(len(given)), label.astype(int)].astype(float) if len(given) else np.array([])
+    given = given.astype(float)
+    return np.abs(given - label) if task.kind == "regression" else np.where(label == 1, 1 - given, given)
 
 
 def png(pixels: np.ndarray) -> bytes:

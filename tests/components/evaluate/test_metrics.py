@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -129,3 +130,29 @@ def test_slices() -> None:
     assert found["origin"]["1"]["auc"] == 1.0
     assert found["origin"]["2"]["auc"] is None
     json.dumps(found, allow_nan=False)
+
+
+def many(rows: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    return random.integers(0, classes, rows), random.dirichlet([0.5] * classes, rows).astype(np.float32)
+
+
+def test_rows_in_parts_have_the_metrics_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    label, prediction = many(1001, 5)
+    whole = metrics.score("classes", label, prediction)
+    two = metrics.score("binary", label % 2, prediction[:, 0])
+    monkeypatch.setattr(metrics, "AT_ONCE", 100)  # 20 rows of five classes
+    parts, loss = metrics.score("classes", label, prediction), whole["log_loss"]
+    assert parts.pop("log_loss") == pytest.approx(loss, rel=1e-6)
+    assert parts == {name: value for name, value in whole.items() if name != "log_loss"}
+    assert metrics.score("binary", label % 2, prediction[:, 0]) == pytest.approx(two, rel=1e-6)
+
+
+def test_what_is_computed_on_the_way_is_not_larger_than_the_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
+    label, prediction = many(100_000, 20)
+    monkeypatch.setattr(metrics, "AT_ONCE", 40_000)
+    tracemalloc.start()
+    metrics.score("classes", label, prediction)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < prediction.nbytes  # with all rows at once it is eight times as much

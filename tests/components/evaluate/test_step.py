@@ -12,10 +12,10 @@ import pytest
 import tensorflow as tf
 
 import tasks
-from components.evaluate import blessing, honesty_checks, metrics, predictions
+from components.evaluate import answers, blessing, honesty_checks, metrics, predictions, seen_in_training
 from components.evaluate import step as evaluate
 from components.evaluate.explain import as_asked, explain, past_gates
-from components.examples import parse
+from components.examples import example_bytes, parse
 from components.serving import trained_answers, versions
 from components.serving.export import export
 from components.serving.preprocessing import Preprocessing
@@ -102,6 +102,16 @@ def test_predictions_stand_beside_label_slices_and_champion(plane, trained):
     np.testing.assert_array_equal(frame["prediction"], frame["champion"])
 
 
+def test_rows_read_a_few_at_a_time_are_answered_as_all_at_once(plane, trained, monkeypatch):
+    served, files = predictions.ServedModel(trained / "serving"), []
+    for piece in (example_bytes.PIECE, 150):
+        monkeypatch.setattr(example_bytes, "PIECE", piece)
+        monkeypatch.setattr(predictions, "BATCH", 4)  # the same for both: the model's own sums may depend on it
+        files.append(trained / f"{piece}.parquet")
+        predictions.write(plane, served, served, str(trained / "examples"), str(files[-1]))
+    pd.testing.assert_frame_equal(*map(answers.read, files), check_exact=True)
+
+
 @pytest.mark.parametrize(("values", "present"), [(("left", "right"), "left"), ((1, 2), 1)])
 def test_rows_without_a_slices_value_are_a_slice_of_their_own(plane, trained, write_examples, values, present):
     task = dataclasses.replace(plane, features=(*plane.features[:2], Category("side", values, when_missing="keep")))
@@ -122,18 +132,28 @@ def test_an_empty_test_split_is_a_sentence(plane, trained, write_examples, tmp_p
         predictions.write(plane, served, None, empty, str(tmp_path / "none.parquet"))
 
 
-def test_the_checks_of_honesty_see_ids_and_columns_of_train(plane, trained):
-    seen = evaluate.what_training_saw(plane, str(trained / "examples"))
-    assert {split: ids.tolist() for split, ids in seen["seen"].items()} == {"train": list(range(40)), "eval": []}
-    assert seen["features"]["a"][:9].tolist() == [0, 1, 2, 3, 4, 5, 6, 0, 1]
-    assert seen["features"]["side"][:2].tolist() == [b"right", b"left"]
-    assert seen["known_label"][3] == 3.0 + 2 * 3.0
+def trained_on(rows):
+    return {"rows": {"train": rows}}
+
+
+def test_the_checks_of_honesty_see_rows_of_train_and_which_test_rows_stand_there(plane, trained, monkeypatch):
+    examples, test_ids = str(trained / "examples"), np.array([70, 5, 39, -3, 5])
+    for piece in (example_bytes.PIECE, 100):  # bytes: a record or two
+        monkeypatch.setattr(example_bytes, "PIECE", piece)
+        saw = seen_in_training.look(plane, examples, test_ids, trained_on(40))
+        assert {split: ids.tolist() for split, ids in saw["seen"].items()} == {"train": [5, 39], "eval": []}
+        assert honesty_checks.in_train(test_ids, saw["seen"]["train"], "train").startswith("3 of 5 test rows")
+        assert saw["features"]["a"][:9].tolist() == [0, 1, 2, 3, 4, 5, 6, 0, 1]
+        assert saw["features"]["side"][:2].tolist() == [b"right", b"left"]
+        assert saw["known_label"][3] == 3.0 + 2 * 3.0
+    with pytest.raises(RuntimeError, match="tell of 41 rows of train, where 40 stand"):
+        seen_in_training.look(plane, examples, test_ids, trained_on(41))
 
 
 def test_the_columns_of_chosen_rows(plane, trained, monkeypatch):
     examples, chosen = str(trained / "examples"), np.array([0, 6, 7, 13, 39])
-    for batch in (4096, 7, 1):
-        monkeypatch.setattr(parse, "READ_AT_ONCE", batch)
+    for piece in (example_bytes.PIECE, 400, 1):
+        monkeypatch.setattr(example_bytes, "PIECE", piece)
         features, label = parse.some_columns(plane, examples, "train", plane.features[:1], chosen)
         assert features["a"].tolist() == [0, 6, 0, 6, 4]
         assert label.tolist() == [0, 8, 4, 12, 12]
@@ -143,10 +163,11 @@ def test_the_columns_of_chosen_rows(plane, trained, monkeypatch):
 
 def test_a_leak_in_data_ordered_by_label_is_found(plane, write_examples, tmp_path, monkeypatch):
     """All rows of one label stand before those of the other."""
-    monkeypatch.setattr(evaluate, "LOOKED_AT", 300)
+    monkeypatch.setattr(seen_in_training, "LOOKED_AT", 300)
     task = dataclasses.replace(plane, label=Category("y", (0, 1)), gate=(Bar("auc", 0.5),))
     rows = [{"a": float(at >= 500), "b": 1.0, "side": "left", "y": int(at >= 500)} for at in range(1000)]
-    saw = evaluate.what_training_saw(task, write_examples(task, tmp_path / "ordered", {"train": rows, "test": []}))
+    examples = write_examples(task, tmp_path / "ordered", {"train": rows, "test": []})
+    saw = seen_in_training.look(task, examples, np.zeros(0, np.int64), trained_on(1000))
     assert len(saw["known_label"]) == 300
     assert "given away by a" in honesty_checks.giveaways(task, saw["features"], saw["known_label"])
 
@@ -178,7 +199,12 @@ def leaky(auto_mpg, write_examples, tmp_path, monkeypatch):
     answers = answered(task, "mlp", model, preprocessing, examples)
     trained_answers.write(tmp_path / "model" / trained_answers.FILE, *answers)
     export(task, "mlp", model, preprocessing, tmp_path / "model" / "serving")
-    for name, content in {"anomalies": [], "statistics": {}, "model/history": {}, "model/training": {}}.items():
+    for name, content in {
+        "anomalies": [],
+        "statistics": trained_on(250),
+        "model/history": {},
+        "model/training": {},
+    }.items():
         atomic_files.write_json(tmp_path / f"{name}.json", content)
     return tmp_path
 
