@@ -17,6 +17,11 @@ class Preprocessing(tf.Module):
         super().__init__()
         self._loaded = tf.saved_model.load(str(Path(transform_graph) / "transform_fn"))
 
+    @property
+    def outputs(self) -> Any:
+        """What the graph gives, as specifications of tensors."""
+        return self._loaded.transform_fn.structured_outputs
+
     def graph(self, features: Mapping[str, tf.Tensor]) -> dict[str, Any]:
         """Raw features in, preprocessed tensors out; sparse ones stay sparse."""
         outputs: dict[str, Any] = self._loaded.transform_fn(dict(features))

@@ -213,19 +213,18 @@ def _complete_batches(
 ) -> Iterator[tuple[dict[str, tf.Tensor], dict[str, Any], np.ndarray, int]]:
     """Of each batch the features, if weights are made of them, the outputs, the labels, and how many rows it lacks."""
 
-    @tf.function(autograph=False)
-    def prepared(features: dict[str, tf.Tensor], label: tf.Tensor, row: tf.Tensor) -> tuple[Any, ...]:
-        complete = complete_for_training(task, features)
-        features = {name: tf.boolean_mask(values, complete) for name, values in features.items()}
+    @plain
+    def prepared(features: dict[str, tf.Tensor], label: tf.Tensor, _: tf.Tensor) -> tuple[Any, ...]:
+        complete = tf.where(complete_for_training(task, features))[:, 0]
+        features = {name: tf.gather(values, complete) for name, values in features.items()}
         weighed = {} if train.sample_weight is None else features
-        left_out = tf.math.count_nonzero(~complete)
-        return weighed, preprocessing.graph(features), tf.boolean_mask(label, complete), left_out
+        left_out = tf.size(label) - tf.size(complete)
+        return weighed, preprocessing.graph(features), tf.gather(label, complete), left_out
 
-    rows = 0
+    rows, at_once = 0, _at_once(preprocessing.outputs)
     for split in splits:
         batches = parsed(task, examples, split, READ_BATCH)
-        at_once = _at_once(prepared.get_concrete_function(*batches.element_spec).structured_outputs)
-        batches = batches.map(plain(prepared), num_parallel_calls=at_once, deterministic=True)
+        batches = batches.map(prepared, num_parallel_calls=at_once, deterministic=True)
         for features, outputs, label, left_out in batches:
             rows += len(label)
             say(f"preprocessing {split}: {rows:,} rows")
