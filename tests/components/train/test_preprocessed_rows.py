@@ -135,6 +135,8 @@ def test_what_a_killed_fit_has_preprocessed_is_not_preprocessed_again(plane, pla
     (tmp_path / "rows" / "train" / "000").write_bytes(b"half of it")
 
     class Refuses:
+        outputs = Preprocessing(str(tmp_path / "graph")).outputs
+
         def graph(self, features):
             raise AssertionError("preprocessed again")
 
