@@ -47,7 +47,8 @@ def main() -> int:
         return 0 if tried(asked.seed, home, keep=True) else 1
     began, broken, table = time.monotonic(), [], []
     for kind, (first, _) in KINDS.items():
-        seeds, start = range(first, first + getattr(asked, kind)), time.monotonic()
+        seeds = range(first + asked.after, first + asked.after + getattr(asked, kind))
+        start = time.monotonic()
         with multiprocessing.get_context("fork").Pool(asked.jobs) as jobs:
             held = jobs.map(functools.partial(tried, home=home, keep=False), seeds, chunksize=1)
         lost = [seed for seed, well in zip(seeds, held, strict=True) if not well]
@@ -67,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     for kind, count in (("kills", 300), ("files", 1000), ("races", 100), ("fits", len(fits.cases()))):
         made.add_argument(f"--{kind}", type=int, default=count, metavar="N", help="default: %(default)s")
     made.add_argument("--jobs", type=int, default=1, metavar="N", help="how many cases at a time; default: 1")
+    made.add_argument("--after", type=int, default=0, metavar="N", help="leave out so many of each kind's first seeds")
     made.add_argument("--seed", type=int, help="repeat the case of this seed, and nothing else")
     return made
 
