@@ -31,7 +31,7 @@ class ServedModel:
         self._examples = self._loaded.signatures["serving_default"]
 
     def __call__(self, requests: list[bytes]) -> dict[str, np.ndarray]:
-        starts = range(0, len(requests), BATCH)
+        starts = range(0, len(requests), BATCH) or [0]
         return _together([self._examples(examples=tf.constant(requests[at : at + BATCH], tf.string)) for at in starts])
 
     def by_features(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
