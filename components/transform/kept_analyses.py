@@ -87,7 +87,8 @@ def keep(place: str, spans: Iterable[str], analysis: Analysis) -> str:
 
 def block_of(place: str, spans: Iterable[str]) -> str:
     """Where the block of these spans lies, once it is made."""
-    return f"{place}/{hashlib.sha256(chr(10).join(sorted(spans)).encode()).hexdigest()[:40]}"
+    content = "\n".join(sorted(spans))
+    return f"{place}/{hashlib.sha256(content.encode()).hexdigest()[:40]}"
 
 
 def read(block: str) -> Analysis:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
 import fsspec
+from loopback import answering
 from object_store import ObjectStore
 
 
@@ -111,12 +110,5 @@ class _Handler(SimpleHTTPRequestHandler):
             self.connection.close()
 
 
-@contextmanager
-def serving(directory: Path) -> Iterator[WebServer]:
-    server = WebServer(directory)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+def serving(directory: Path) -> AbstractContextManager[WebServer]:
+    return answering(WebServer(directory))

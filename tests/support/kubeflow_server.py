@@ -6,13 +6,13 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from kubeflow_rules import API, CODES, LogRefusal, Refusal, Rules
+from loopback import answering
 
 
 class Backend(ThreadingHTTPServer):
@@ -65,16 +65,8 @@ class Backend(ThreadingHTTPServer):
         return None
 
 
-@contextmanager
-def backend() -> Iterator[Backend]:
-    server = Backend()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+def backend() -> AbstractContextManager[Backend]:
+    return answering(Backend())
 
 
 class _Handler(BaseHTTPRequestHandler):

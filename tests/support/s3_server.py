@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from email.utils import formatdate
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
+
+from loopback import answering
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 TIME = "2026-01-01T00:00:00.000Z"
@@ -156,12 +156,5 @@ def _xml(name: str, inner: str) -> bytes:
     return f'<?xml version="1.0"?><{name} xmlns="{NAMESPACE}">{inner}</{name}>'.encode()
 
 
-@contextmanager
-def serving() -> Iterator[S3Server]:
-    server = S3Server()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+def serving() -> AbstractContextManager[S3Server]:
+    return answering(S3Server())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from loopback import answering
 
 
 class Hook(ThreadingHTTPServer):
@@ -46,12 +46,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-@contextmanager
-def listening(status: int = 200, seconds: float = 0.0, location: str = "") -> Iterator[Hook]:
-    hook = Hook(status, seconds, location)
-    threading.Thread(target=hook.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        yield hook
-    finally:
-        hook.shutdown()
-        hook.server_close()
+def listening(status: int = 200, seconds: float = 0.0, location: str = "") -> AbstractContextManager[Hook]:
+    return answering(Hook(status, seconds, location))

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import random
-import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from loopback import answering
 
 from components.examples import encode, tfrecord
 from components.examples.rejected import told
@@ -340,15 +340,13 @@ class _Web(BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize("tags", [("", ""), ('"1"', '"2"')])
 def test_new_content_at_the_same_address_is_noticed(tags: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Web) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    with answering(ThreadingHTTPServer(("127.0.0.1", 0), _Web)) as server:
         url = f"http://127.0.0.1:{server.server_address[1]}/cars.csv"
         monkeypatch.setattr(_Web, "tag", tags[0])
         (first,), (again,) = file_parts(url), file_parts(url)
         monkeypatch.setattr(_Web, "tag", tags[1])
         monkeypatch.setattr(_Web, "content", b"a,b\n1,3\n")
         (other,) = file_parts(url)
-        server.shutdown()
     assert first.version == again.version != other.version
 
 

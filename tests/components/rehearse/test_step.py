@@ -154,6 +154,21 @@ def test_an_accident_of_the_process_fails_the_step(plane, exported, tmp_path, mo
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_model_is_asked_on_the_processor(plane, exported, tmp_path, monkeypatch, request, kept):
+    """As the trained model was; no test machine has a GPU, so what is seen is that the process would find none."""
+    (tmp_path / "process.py").write_text(
+        "import os, sys; print(os.environ['CUDA_VISIBLE_DEVICES'], file=sys.stderr); sys.exit(1)"
+    )
+    monkeypatch.setattr(clean_process, "__file__", str(tmp_path / "process.py"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    if kept:
+        request.getfixturevalue("forked")
+    with pytest.raises(RuntimeError, match="ended with status 1: -1"):
+        tried(plane, exported, tmp_path)
+
+
+@pytest.mark.slow
 def test_a_full_disk_fails_the_step(plane, exported, tmp_path, monkeypatch, forked):
     monkeypatch.setattr(rehearse, "WARMUP", "/dev/full")
     with pytest.raises(RuntimeError, match=r"No space left on device.*So nothing is known of the model"):
