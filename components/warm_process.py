@@ -28,8 +28,13 @@ from typing import Any, NoReturn
 FORK, PROGRAM, ASK, STOP = b"f", b"p", b"?", b"x"
 # In the environment of a step: the socket of one that has imported TensorFlow alone.
 CLEAN_PROCESS = "SLUICE_CLEAN_PROCESS"
-# What Beam takes along, where it finds it, for Google's cloud and for MongoDB: half of its import.
-NOT_HERE = ("google.cloud", "google.pubsub_v1", "pymongo", "bson")
+# What libraries take along where they find it: Beam, for Google's cloud and for MongoDB (half of its import), and Keras
+# for wrappers of its models (a quarter of TensorFlow's).
+CLOUDS, WRAPPED = ("google.cloud", "google.pubsub_v1", "pymongo", "bson"), ("sklearn",)
+# Imported anew when scikit-learn is there.
+WRAPPERS = (
+    "keras.src.wrappers.fixes", "keras.src.wrappers.utils", "keras.src.wrappers.sklearn_wrapper", "keras.wrappers",
+)  # fmt: skip
 LONGEST_ADDRESS = 100
 LOOKS_AROUND = 2.0
 PATIENCE = 5.0
@@ -91,6 +96,7 @@ class Server:
 
     def __init__(self, listener: socket.socket, owner: int | None, orders: Mapping[str, Any]) -> None:
         self.listener, self.owner, self.orders = listener, owner, orders
+        self.later = list(orders["later"])
         self.children: dict[int, Connection] = {}
         self.stopping, self.began, self.used = False, time.time(), time.monotonic()
         self.woken, self.wakes = os.pipe()
@@ -105,7 +111,7 @@ class Server:
             for descriptor in watched:
                 selector.register(descriptor, selectors.EVENT_READ)
             while not self.over():
-                ready = [key.fd for key, _ in selector.select(LOOKS_AROUND)]
+                ready = [key.fd for key, _ in selector.select(0 if self.later else LOOKS_AROUND)]
                 if self.owner in ready:
                     return  # it has gone
                 with suppress(BlockingIOError):
@@ -113,6 +119,8 @@ class Server:
                 self.reap()
                 if self.listener.fileno() in ready:
                     self.accept()
+                elif self.later:
+                    load_all([self.later.pop(0)])
 
     def over(self) -> bool:
         if self.children:
@@ -244,11 +252,7 @@ def main(words: str) -> None:
     doors = [(socket.socket(fileno=door["listener"]), door) for door in orders["doors"]]
     while doors:
         listener, door = doors.pop(0)
-        for name in door["modules"]:
-            with suppress(ImportError):  # whoever needs it will say so
-                load(name)
-        gc.collect()
-        gc.freeze()  # nobody looks through all of this again, so forked processes share it
+        load_all(door["modules"])
         if not doors or os.fork() == 0:
             for other, _ in doors:
                 other.close()
@@ -257,21 +261,43 @@ def main(words: str) -> None:
         listener.close()
 
 
+def load_all(names: Sequence[str]) -> None:
+    for name in names:
+        with suppress(ImportError):  # whoever needs it will say so
+            load(name)
+    gc.collect()
+    gc.freeze()  # nobody looks through all of this again, so forked processes share it
+
+
 def load(name: str) -> None:
     """Import a library; Beam without what only other machines' runners and sources have a use for."""
-    if "beam" not in name:
+    if "beam" in name:
+        with absent(CLOUDS):
+            importlib.import_module(name)
+    elif name == "tensorflow":
+        with absent(WRAPPED):
+            importlib.import_module(name)
+    else:
         importlib.import_module(name)
-        return
+    if name.startswith(WRAPPED):
+        for other in WRAPPERS:
+            if other in sys.modules:
+                importlib.reload(sys.modules[other])
+
+
+@contextmanager
+def absent(names: Sequence[str]) -> Iterator[None]:
+    """As if these libraries were not installed."""
     modules: dict[str, Any] = sys.modules
-    before = {other: modules.pop(other) for other in NOT_HERE if other in modules}
-    modules.update(dict.fromkeys(NOT_HERE))  # None stands for one that is not installed
+    before = {other: modules.pop(other) for other in names if other in modules}
+    modules.update(dict.fromkeys(names))
     level = logging.root.manager.disable
     try:
         logging.disable(logging.WARNING)  # Beam warns of what it has not found
-        importlib.import_module(name)
+        yield
     finally:
         logging.disable(level)
-        for other in NOT_HERE:
+        for other in names:
             del modules[other]
         modules.update(before)
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
+from components import threads
 from components.evaluate.new_to_both import TIME
 from components.examples.parse import frame, parsed, served_rows, some_columns, tensor_spec
 from components.progress import say
@@ -51,20 +52,24 @@ def _together(parts: Sequence[Mapping[str, tf.Tensor]]) -> dict[str, np.ndarray]
 def write(task: Task, model: ServedModel, champion: ServedModel | None, examples: str, path: str) -> int:
     """Ask both models about the same raw test rows; gives the number of rows."""
     rows, writer = 0, None
+
+    def answered(read: tuple[list[bytes], dict[str, np.ndarray], np.ndarray, np.ndarray]) -> pa.Table:
+        requests, features, label, row = read
+        columns = {"row": pa.array(row), "label": pa.array(label)}
+        columns |= {
+            f"slice_{name}": pa.array(_readable(task, name, features, label), pa.string()) for name in task.slices
+        }
+        columns |= {TIME: pa.array(features[task.splits.by])} if task.splits.by else {}
+        columns |= _answers(task, model(requests), "prediction")
+        if champion is not None:
+            columns |= _champion_answers(task, champion, requests)
+        return pa.table(columns)
+
     try:
-        for requests, features, label, row in served_rows(task, examples, "test", BATCH, told_beside(task)):
-            columns = {"row": pa.array(row), "label": pa.array(label)}
-            columns |= {
-                f"slice_{name}": pa.array(_readable(task, name, features, label), pa.string()) for name in task.slices
-            }
-            columns |= {TIME: pa.array(features[task.splits.by])} if task.splits.by else {}
-            columns |= _answers(task, model(requests), "prediction")
-            if champion is not None:
-                columns |= _champion_answers(task, champion, requests)
-            table = pa.table(columns)
+        for table in threads.in_order(answered, served_rows(task, examples, "test", BATCH, told_beside(task))):
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table)
-            rows += len(requests)
+            rows += len(table)
             say(f"predicting: {rows:,} test rows")
     finally:
         if writer is not None:

@@ -76,6 +76,8 @@ class Walk:
         try:
             names = [step.name for step in self.graph.steps]
             self.steps = self.graph.steps[: names.index(until) + 1 if until else None]
+            if any(self._heavy(step) and self._sure_to_run(step) for step in self.steps):
+                self.server.start()  # what it imports takes longer than the steps before
             for step in self.steps:
                 if step.cached and self.serving and self.cache.check(self.made_of(step).key)[0] is None:
                     break  # what is kept here is gone, and what it came to is served
@@ -261,6 +263,11 @@ class Walk:
         if "apache_beam" not in found:
             return ()
         return (*sorted(lazy_imports.HEAVY & found), *(() if self.elsewhere else ["apache_beam"]))
+
+    def _sure_to_run(self, step: Step) -> bool:
+        """Whether that is known before its inputs are."""
+        task = str(self.values.arguments.get("task", ""))
+        return bool(self.nonce) or not step.cached or not self.cache.earlier(task, step.name)
 
     @staticmethod
     def _wants_clean(step: Step) -> bool:

@@ -31,9 +31,11 @@ WARM, CLEAN = "warm", "clean"
 ALONE = ("tensorflow",)
 PRELOAD = (
     "tensorflow", "keras", "tensorflow_transform", "tensorflow_transform.beam", "apache_beam", "pandas", "pyarrow",
-    "pyarrow.parquet", "sklearn.metrics", "kfp.dsl.executor", "tensorboard.summary.v2",
-    "pyarrow.dataset",
+    "pyarrow.parquet", "kfp.dsl.executor", "tensorboard.summary.v2", "pyarrow.dataset",
+    "scipy.stats", "sklearn.metrics",
 )  # fmt: skip
+# Imported when the others are in use: nobody needs them before the evaluation.
+LATER = ("scipy.stats", "sklearn.metrics")
 IDLE = 600.0
 VARIABLE = "SLUICE_WARM"
 # What differs from one terminal to the next and means nothing to a library.
@@ -99,7 +101,9 @@ class WarmServer:
                 "owner": next(iter(owner), None), "idle": IDLE, "watched": warm_process.seen(_libraries()),
                 "doors": [
                     {
-                        "modules": list(modules), "listener": listeners[name].fileno(),
+                        "modules": [module for module in modules if module not in LATER],
+                        "later": [module for module in modules if module in LATER],
+                        "listener": listeners[name].fileno(),
                         "socket": self.addresses[name], "inode": Path(self.addresses[name]).stat().st_ino,
                     }
                     for name, modules in doors.items()

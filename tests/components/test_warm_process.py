@@ -21,6 +21,25 @@ with beam.Pipeline(runner="apache_beam.runners.portability.fn_api_runner.FnApiRu
 """
 
 
+WRAPPERS = """
+import sys
+from components import warm_process
+
+warm_process.load("tensorflow")
+import keras
+before = "sklearn" in sys.modules
+warm_process.load("sklearn.metrics")
+import sklearn.base
+print(before, issubclass(keras.wrappers.SKLearnClassifier, sklearn.base.BaseEstimator))
+"""
+
+
+@pytest.mark.slow
+def test_tensorflow_comes_without_scikit_learn_whose_wrappers_in_keras_come_with_it() -> None:
+    done = subprocess.run([sys.executable, "-c", WRAPPERS], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "False True\n"), done.stderr
+
+
 @pytest.mark.slow
 def test_beam_comes_without_clouds_which_can_be_had_afterwards() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=False)
