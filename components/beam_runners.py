@@ -24,6 +24,11 @@ def named(beam_args: Sequence[str]) -> str:
     return runner.rpartition(".")[2].lower()
 
 
+def unnamed(beam_args: Sequence[str]) -> bool:
+    """Whether work is shared here as we like: neither a runner is named nor a number of workers."""
+    return not named(beam_args) and not any(arg.startswith("--direct_") for arg in beam_args)
+
+
 def check(beam_args: Sequence[str]) -> None:
     """InputError for a runner that was tried and came to other results."""
     if why := REFUSED.get(named(beam_args)):

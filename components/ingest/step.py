@@ -207,10 +207,8 @@ def _run(schema: Schema, parts: Sequence[Source], folder: str, beam_args: list[s
 
 
 def _workers(parts: Sequence[Source], beam_args: list[str]) -> int:
-    """How many processes read the parts here. Beam's own runners, and whoever names a number of workers, need none."""
-    if beam_runners.named(beam_args) or any(arg.startswith("--direct_") for arg in beam_args):
-        return 1
-    if local_bytes(parts) < LARGE:
+    """How many processes read the parts here."""
+    if not beam_runners.unnamed(beam_args) or local_bytes(parts) < LARGE:
         return 1
     return max(1, min(machine.cores(), len(parts), machine.memory_limit() // WORKER_BYTES))
 

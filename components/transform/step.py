@@ -12,13 +12,16 @@ import tensorflow_transform as tft
 from tensorflow_transform.impl_helper import analyze_in_place
 
 import tasks
+from components import beam_runners, forked_workers
 from components import settings as settings_
-from components.examples.parse import tensor_types
+from components.examples.parse import shards, tensor_types
 from components.progress import say
 from components.storage import urls
 from components.transform import worker_blocks
 from components.transform.beam_analysis import Preprocess, analyse, builds_on_itself, place_of
 
+# Bytes of shards below which one process is sooner done than two.
+LARGE = 2 * worker_blocks.BLOCK_BYTES
 # What tf.Transform writes down of an output.
 OUTPUTS = ("float32", "int64", "string")
 
@@ -36,7 +39,8 @@ def run(
 ) -> None:
     definition = tasks.get(task)
     preprocess = functools.partial(preprocessed, definition, **settings_.preprocess_settings(definition, settings))
-    analysing = needs_analysis(definition, preprocess)
+    in_processes = beam_runners.unnamed(beam_args) and shared_by_processes(definition, preprocess, examples)
+    analysing = in_processes or needs_analysis(definition, preprocess)
     shared = urls.reachable(transform_graph, transform_graph_uri, beam_args) if analysing else transform_graph
     # Kubeflow uploads what lies there.
     output = shared if worker_blocks.tensorflow_writes(shared) else transform_graph
@@ -48,7 +52,9 @@ def run(
         say("analysing the train split")
         kept = place_of(analysis, task, settings)
         source = urls.reachable(examples, examples_uri, beam_args)
-        if output == shared:
+        if in_processes:
+            rows = worker_blocks.analyse_here(definition, preprocess, examples, output, kept)
+        elif output == shared:
             seen = urls.is_url(kept) or not urls.is_url(shared)  # by all workers
             rows = analyse(definition, preprocess, source, output, beam_args, kept if seen else "")
         elif builds_on_itself(definition, preprocess):
@@ -97,6 +103,20 @@ def preprocessed(task: tasks.Task, features: dict[str, Any], **settings: Any) ->
                 "it, and make features of a date's seconds, such as dates.calendar(...)."
             )
     return dict(made)  # it may be the very features, and TensorFlow makes copies of a dict's kind that it does not know
+
+
+def shared_by_processes(task: tasks.Task, preprocess: Preprocess, examples: str) -> bool:
+    """Whether the rows are so many that processes share them, and what is asked of them can be had from parts.
+
+    That is asked in a process of its own: none can be forked from one in which TensorFlow is at work.
+    """
+    if sum(Path(shard).stat().st_size for shard in shards(examples, "train")) < LARGE:
+        return False
+
+    def find(_: None) -> bool:
+        return needs_analysis(task, preprocess) and not builds_on_itself(task, preprocess)
+
+    return next(forked_workers.each(find, [None], 1, lambda *_: False))  # whoever tries it here is told what is wrong
 
 
 def needs_analysis(task: tasks.Task, preprocess: Preprocess) -> bool:

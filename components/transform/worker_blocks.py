@@ -1,7 +1,8 @@
-"""The analysis where workers and this process share nothing but an object store to which TensorFlow cannot write.
+"""The analysis in pieces: several processes analyse whole shards, each by itself, and one puts them together.
 
-tf.Transform's workers hand each other files through TensorFlow. Here each analyses whole shards by itself instead, and
-leaves what came of them at the store as a block (`kept_analyses.py`); this process puts the blocks together.
+So it is where workers and this process share nothing but an object store to which TensorFlow cannot write, while
+tf.Transform's workers hand each other files through TensorFlow; and so the processes of one machine share large data.
+What comes of some shards is a block (`kept_analyses.py`).
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 import functools
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 
 import apache_beam as beam
@@ -19,6 +19,7 @@ import tensorflow as tf
 import tensorflow_transform.beam as tft_beam
 from apache_beam.metrics import Metrics
 
+from components import forked_workers, machine
 from components.beam_options import pipeline_options
 from components.examples.parse import shards
 from components.progress import say
@@ -30,6 +31,10 @@ from tasks import Task
 
 # At most so many, however many workers there are: the same data come to the same blocks. Each costs a pass.
 BLOCKS = 64
+# What one block is made of on one machine: many times as much as is read while a block's graph is traced.
+BLOCK_BYTES = 32 << 20
+# What a process has to have room for.
+WORKER_BYTES = 1 << 30
 # Shards, by what names them in a block.
 Group = dict[str, str]
 _one_at_a_time = threading.Lock()
@@ -51,39 +56,89 @@ def analyse(
 ) -> int:
     """Write the transform graph to `output`, of this machine; gives the number of rows that were read for it."""
     files, scratch = shards(examples, "train"), f"{shared}/.scratch"
+
+    def make(groups: list[Group]) -> int:
+        with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
+            work = functools.partial(_make_block, task, preprocess, scratch)
+            _ = pipeline | "groups of shards" >> beam.Create(groups) | "make blocks" >> beam.Map(work)
+        return rows_read(pipeline)
+
+    most = -(-len(files) // BLOCKS)
+    rows = _analyse(task, preprocess, files, scratch, output, place, lambda group, _: len(group) < most, make)
+    urls.clear(scratch)
+    return rows
+
+
+def analyse_here(task: Task, preprocess: Preprocess, examples: str, output: str, place: str) -> int:
+    """The same by processes of this machine: however many, the blocks are the same. TensorFlow must not be at work."""
+    files = shards(examples, "train")
+    sizes = {file: Path(file).stat().st_size for file in files}
+    workers = max(1, min(machine.cores(), machine.memory_limit() // WORKER_BYTES))
+
+    def small(group: Group, shard: str) -> bool:
+        return sum(sizes[one] for one in group.values()) + sizes[shard] <= BLOCK_BYTES
+
+    def died(group: Group, error: Exception) -> int:
+        raise RuntimeError(f"The analysis of {len(group)} shards, from {min(group.values())} on, failed: {error}")
+
+    with tempfile.TemporaryDirectory(prefix="sluice-") as scratch:
+
+        def make(groups: list[Group]) -> int:
+            work = functools.partial(_analyse_group, task, preprocess, scratch)
+            rows = 0
+            for done, read in enumerate(forked_workers.each(work, groups, workers, died), start=1):
+                rows += read
+                say(f"analysed {done} of {len(groups)} groups of shards, {rows:,} rows")
+            return rows
+
+        return _analyse(task, preprocess, files, scratch, output, place, small, make)
+
+
+def _analyse(
+    task: Task,
+    preprocess: Preprocess,
+    files: Sequence[str],
+    scratch: str,
+    output: str,
+    place: str,
+    takes: Callable[[Group, str], bool],
+    make: Callable[[list[Group]], int],
+) -> int:
+    """`takes` says whether a group has room for one more shard; `make` leaves a block of each group in `scratch`."""
     found = kept_analyses.plan(files, place)
-    new = list(_groups(sorted(found.new.items(), key=lambda span: span[1])))
-    groups = [*new, *_groups((shard, shard) for shard in found.open)]
+    new = list(_groups(sorted(found.new.items(), key=lambda span: span[1]), takes))
+    groups = [*new, *_groups(((shard, shard) for shard in found.open), takes)]
     say(f"analysing {len(found.new) + len(found.open)} of {len(files)} shards, in {len(groups)} groups")
-    with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
-        make = functools.partial(_make_block, task, preprocess, scratch)
-        _ = pipeline | "groups of shards" >> beam.Create(groups) | "make blocks" >> beam.Map(make)
+    rows = make(groups)
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
         made = [kept_analyses.block_of(scratch, group) for group in groups]
         copies = _copied([*made, *found.kept], Path(folder))
         for group, copy in zip(new, copies, strict=False):
             kept_analyses.keep(place, group, kept_analyses.read(copy))
         _merge(task, preprocess, copies, output)
-    urls.clear(scratch)
-    return rows_read(pipeline)
+    return rows
 
 
-def _groups(named: Iterable[tuple[str, str]]) -> Iterator[Group]:
+def _groups(spans: Iterable[tuple[str, str]], takes: Callable[[Group, str], bool]) -> Iterator[Group]:
     """Neighbours together."""
-    spans = list(named)
-    waiting, size = iter(spans), -(-len(spans) // BLOCKS)
-    while group := dict(islice(waiting, size)):
+    group: Group = {}
+    for content, shard in spans:
+        if group and not takes(group, shard):
+            yield group
+            group = {}
+        group[content] = shard
+    if group:
         yield group
 
 
 def _make_block(task: Task, preprocess: Preprocess, scratch: str, group: Group) -> None:
     """A pipeline within a worker: in a thread of its own, for Beam's counters know their pipeline by the thread."""
     with _one_at_a_time, ThreadPoolExecutor(1) as thread:
-        rows = thread.submit(_analyse_here, task, preprocess, scratch, group).result()
+        rows = thread.submit(_analyse_group, task, preprocess, scratch, group).result()
     Metrics.counter("sluice", READ).inc(rows)
 
 
-def _analyse_here(task: Task, preprocess: Preprocess, scratch: str, group: Group) -> int:
+def _analyse_group(task: Task, preprocess: Preprocess, scratch: str, group: Group) -> int:
     with running([], "") as pipeline:
         by_spans(pipeline, task, preprocess, Spans((), group, ()), scratch)
     return rows_read(pipeline)

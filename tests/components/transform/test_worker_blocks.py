@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 import s3_server
 import tensorflow as tf
 import tensorflow_transform as tft
+from repository import ROOT
 
 import tasks
 from components.serving.preprocessing import Preprocessing
@@ -106,10 +109,10 @@ def test_blocks_come_to_the_graph_of_one_pass(plane: Any, shards: Any, memory: s
 
 
 def test_many_shards_are_few_groups() -> None:
-    groups = list(worker_blocks._groups((str(number), str(number)) for number in range(150)))
+    groups = list(worker_blocks._groups(((str(one), str(one)) for one in range(150)), lambda group, _: len(group) < 3))
     assert len(groups) == 50
     assert [name for group in groups for name in group] == list(map(str, range(150)))
-    assert not list(worker_blocks._groups([]))
+    assert not list(worker_blocks._groups([], lambda group, _: True))
 
 
 def test_statistics_of_statistics_are_left_to_one_process(
@@ -126,6 +129,45 @@ def test_statistics_of_statistics_are_left_to_one_process(
     assert "statistics of statistics: workers cannot share those here, so one process reads all" in said
     assert f"{2 * 2 * ROWS} rows were read" in said  # each twice
     assert (tmp_path / "graph" / "transform_fn" / "saved_model.pb").is_file()
+
+
+IN_PROCESSES = """
+import sys
+from components import machine
+from components.transform import step, worker_blocks
+
+examples, analysis, graph, cores = sys.argv[1:]
+worker_blocks.BLOCK_BYTES = step.LARGE = 1
+machine.cores = lambda: int(cores)
+step.run(
+    task="imdb_padded", settings={}, beam_args=[], analysis=analysis, examples=examples, transform_graph=graph
+)
+"""
+
+
+def _in_processes(*words: str) -> str:
+    """In a program of its own: nothing is forked where TensorFlow is at work, as it is here."""
+    command = [sys.executable, "-c", IN_PROCESSES, *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.slow
+def test_processes_of_one_machine_share_the_shards(shards: Any, tmp_path: Path) -> None:
+    days = [["a good film", "bad"], ["a good good one", "film"], ["bad bad a", ""]]
+    rows = [[{"text": words, "label": 0} for words in day] for day in days]
+    examples, one = shards(tasks.get("imdb_padded"), rows), tmp_path / "graph-1"
+    said = _in_processes(examples, str(tmp_path / "analysis-1"), str(one), "1")
+    assert "analysed 3 of 3 groups of shards, 6 rows" in said
+    two = tmp_path / "graph-2"
+    _in_processes(examples, str(tmp_path / "analysis-2"), str(two), "2")
+    whole = tmp_path / "whole"
+    transform.run(
+        task="imdb_padded", settings={}, beam_args=[], analysis="", examples=examples, transform_graph=str(whole)
+    )
+    assert _vocabularies(one) == _vocabularies(two) == _vocabularies(whole)
+    again = _in_processes(examples, str(tmp_path / "analysis-1"), str(tmp_path / "graph-3"), "2")
+    assert "analysed 1 of 1 groups of shards, 2 rows" in again  # the last shard may yet grow
+    assert _vocabularies(tmp_path / "graph-3") == _vocabularies(one)
 
 
 @pytest.mark.slow
