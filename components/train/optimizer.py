@@ -15,6 +15,8 @@ LOSSES = {
     "binary": "binary_crossentropy",
     "classes": "sparse_categorical_crossentropy",
 }  # fmt: skip
+# Of one device, between two looks of Python's.
+STEPS_AT_ONCE = 64
 WATCHED = {"regression": ["mae"], "binary": ["accuracy"], "classes": ["accuracy"]}
 
 
@@ -38,7 +40,7 @@ def compile_model(
         loss_weights=dict(train.loss_weights) if train.loss_weights else None,
         weighted_metrics=metrics if weighted else None,
         metrics=None if weighted else metrics,
-        steps_per_execution=min(steps, 64) if found.strategy is None else 1,
+        steps_per_execution=min(steps, STEPS_AT_ONCE) if found.strategy is None else 1,
         # The replicas' gradients are summed in the midst of a step, which XLA cannot compile.
         jit_compile=("auto" if train.xla is None else train.xla) if found.strategy is None else False,
     )

@@ -29,18 +29,22 @@ class Epoch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.number.assign(epoch)
 
+    @property
+    def now(self) -> tf.data.Dataset:
+        return tf.data.Dataset.range(1).map(plain(lambda _: self.number.read_value()))
 
-def order(rows: Rows, batch: int, *, seed: int, epoch: Epoch) -> tf.data.Dataset:
-    """The row numbers of one epoch's shuffled batches: they hang on the seed and the epoch alone."""
+
+def order(rows: Rows, batch: int, *, seed: int, epochs: tf.data.Dataset) -> tf.data.Dataset:
+    """The row numbers of these epochs' shuffled batches: they hang on the seed and the epoch alone."""
 
     @plain
-    def shuffled(_: tf.Tensor) -> tf.data.Dataset:
-        seeds = tf.stack([tf.constant(seed, tf.int64), epoch.number.read_value()])
+    def shuffled(epoch: tf.Tensor) -> tf.data.Dataset:
+        seeds = tf.stack([tf.constant(seed, tf.int64), epoch])
         index = tf.random.experimental.stateless_shuffle(tf.range(rows.count), seeds)
         return tf.data.Dataset.from_tensor_slices(index).batch(batch)
 
-    steps = tf.data.experimental.assert_cardinality(math.ceil(rows.count / batch))
-    return tf.data.Dataset.range(1).flat_map(shuffled).apply(steps)
+    steps = math.ceil(rows.count / batch) * int(epochs.cardinality())
+    return epochs.flat_map(shuffled).apply(tf.data.experimental.assert_cardinality(steps))
 
 
 def numbers(rows: Rows, batch: int) -> tf.data.Dataset:

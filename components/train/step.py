@@ -37,7 +37,7 @@ from components.train.callbacks import LossRatio, Progress
 from components.train.checkpoint import HISTORY, Resume
 from components.train.first_test_rows import answered
 from components.train.layers import layers
-from components.train.optimizer import compile_model
+from components.train.optimizer import STEPS_AT_ONCE, compile_model
 from tasks import InputError, Task, Train
 
 EVALUATION_BATCH = 1024
@@ -206,7 +206,7 @@ def fit(
     say(f"training on {rows.count:,} rows")
     if first >= train.epochs or resume.stopped:
         return resume
-    order = functools.partial(shuffled_batches.order, rows, seed=seed, epoch=epoch)
+    order = functools.partial(shuffled_batches.order, rows, seed=seed, epochs=epoch.now)
     example = shuffled_batches.example(rows, model, outputs)
     held_out = None
     if watched is not None:
@@ -218,12 +218,18 @@ def fit(
             callbacks=callbacks,
         )  # fmt: skip
     else:
+        given: dict[str, int] = {}
         if rows.in_blocks:
             batches = shuffled_batches.read_in_blocks(order, example, batch, steps)
+        elif steps <= STEPS_AT_ONCE:
+            # To begin to read costs more than a short epoch: it is done once for all. Beyond, a look of Keras' would
+            # go over the end of an epoch.
+            every = order(batch, epochs=tf.data.Dataset.range(first, train.epochs))
+            batches, given = shuffled_batches.fed(every, example), {"steps_per_epoch": steps}
         else:
             batches = shuffled_batches.fed(order(batch), example)
         model.fit(
-            batches, epochs=train.epochs, initial_epoch=first, callbacks=callbacks,
+            batches, **given, epochs=train.epochs, initial_epoch=first, callbacks=callbacks,
             validation_data=shuffled_batches.fed(*held_out) if held_out else None, shuffle=False, verbose=0,
         )  # fmt: skip
     return resume

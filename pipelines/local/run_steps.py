@@ -70,14 +70,14 @@ class Walk:
 
     def run(self, until: str = "") -> dict[str, Outputs]:
         """All steps' outputs, or those up to one. Whatever happens, no process of ours is left afterwards."""
-        with code.kept_imports(self.cache.index / "imports"):  # read here, a step's process need not read it again
-            task = f"tasks.{self.values.arguments.get('task', '')}"
-            code.sources(*{module for step in self.graph.steps for module in modules(step)}, task)
         try:
+            if self._sure_to_train():
+                self.server.start()  # what it imports takes longer than the steps before
+            with code.kept_imports(self.cache.index / "imports"):  # read here, a step's process need not read it again
+                task = f"tasks.{self.values.arguments.get('task', '')}"
+                code.sources(*{module for step in self.graph.steps for module in modules(step)}, task)
             names = [step.name for step in self.graph.steps]
             self.steps = self.graph.steps[: names.index(until) + 1 if until else None]
-            if any(self._heavy(step) and self._sure_to_run(step) for step in self.steps):
-                self.server.start()  # what it imports takes longer than the steps before
             for step in self.steps:
                 if step.cached and self.serving and self.cache.check(self.made_of(step).key)[0] is None:
                     break  # what is kept here is gone, and what it came to is served
@@ -264,10 +264,10 @@ class Walk:
             return ()
         return (*sorted(lazy_imports.HEAVY & found), *(() if self.elsewhere else ["apache_beam"]))
 
-    def _sure_to_run(self, step: Step) -> bool:
-        """Whether that is known before its inputs are."""
-        task = str(self.values.arguments.get("task", ""))
-        return bool(self.nonce) or not step.cached or not self.cache.earlier(task, step.name)
+    def _sure_to_train(self) -> bool:
+        """Whether that is known before anything is."""
+        steps, task = {step.name for step in self.graph.steps}, str(self.values.arguments.get("task", ""))
+        return TRAINING in steps and bool(self.nonce or not self.cache.earlier(task, TRAINING))
 
     @staticmethod
     def _wants_clean(step: Step) -> bool:

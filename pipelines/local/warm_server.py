@@ -29,13 +29,12 @@ from tasks import InputError
 # The doors of a process, and all that is behind the clean one: what a server of models has.
 WARM, CLEAN = "warm", "clean"
 ALONE = ("tensorflow",)
+# Nobody needs these before the evaluation: they are imported, one by one, while the others are in use.
+LATER = ("scipy.optimize", "scipy.stats", "sklearn.utils", "sklearn.metrics")
 PRELOAD = (
     "tensorflow", "keras", "tensorflow_transform", "tensorflow_transform.beam", "apache_beam", "pandas", "pyarrow",
-    "pyarrow.parquet", "kfp.dsl.executor", "tensorboard.summary.v2", "pyarrow.dataset",
-    "scipy.stats", "sklearn.metrics",
+    "pyarrow.parquet", "kfp.dsl.executor", "tensorboard.summary.v2", "pyarrow.dataset", *LATER,
 )  # fmt: skip
-# Imported when the others are in use: nobody needs them before the evaluation.
-LATER = ("scipy.stats", "sklearn.metrics")
 IDLE = 600.0
 VARIABLE = "SLUICE_WARM"
 # What differs from one terminal to the next and means nothing to a library.

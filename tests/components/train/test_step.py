@@ -156,7 +156,7 @@ def test_each_epoch_has_its_own_order_that_hangs_on_nothing_else(plane, prepared
     rows = preprocessed_rows.load(plane, SETTINGS, prepared[1], prepared[0], ("train",))
 
     epoch = shuffled_batches.Epoch()
-    dataset = shuffled_batches.order(rows, 4, seed=5, epoch=epoch)
+    dataset = shuffled_batches.order(rows, 4, seed=5, epochs=epoch.now)
 
     def order(number):
         epoch.on_epoch_begin(number)
