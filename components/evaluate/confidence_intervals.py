@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from components import machine, threads
 from components.evaluate.bootstrap_metrics import Weighted, weighted
 from tasks import Kind
 
@@ -24,7 +23,8 @@ RESAMPLES = 1000
 IN_TAIL, MOST_RESAMPLES = 10, 10_000
 # Beyond these rows a part of them is resampled and the spread scaled to all: it is then about 1% off.
 MOST_ROWS = 10_000
-CELLS = 1 << 21
+# Weights at a time: so few that what is made of them stays in the processor's cache.
+CELLS = 1 << 18
 DIGITS = 6  # beyond them, the order in which a processor adds numbers up could show
 
 
@@ -70,25 +70,23 @@ def resample(
     def measured(answers: Array) -> Measured:
         return lambda part: weighted(kind, label[part], answers[part])
 
-    theirs = None if champion is None else measured(champion)
-    return resample_by(len(label), measured(prediction), theirs, resamples=resamples, cores=machine.cores())
+    return resample_by(
+        len(label), measured(prediction), None if champion is None else measured(champion), resamples=resamples
+    )
 
 
-def resample_by(
-    rows: int, ours: Measured, theirs: Measured | None, *, resamples: int = RESAMPLES, cores: int = 1
-) -> Resampled:
-    """Draw as many rows as there are, with replacement, again and again; the first line is the rows themselves.
-
-    On several cores only what may be called from several threads.
-    """
+def resample_by(rows: int, ours: Measured, theirs: Measured | None, *, resamples: int = RESAMPLES) -> Resampled:
+    """Draw as many rows as there are, with replacement, again and again; the first line is the rows themselves."""
     part = np.arange(rows)
     if rows > MOST_ROWS:
         part = np.sort(np.random.default_rng(SEED).permutation(rows)[:MOST_ROWS])
     challenger, champion = ours(part), None if theirs is None else theirs(part)
-    draws = _weights(len(part), resamples)
-    both = threads.in_order(lambda weights: (challenger(weights), champion(weights) if champion else {}), draws, cores)
-    found, rival = zip(*both, strict=True)
-    return Resampled(rows, len(part), _joined(found), _joined(rival) if champion else None)
+    found, rival = [], []
+    for weights in _weights(len(part), resamples):
+        found.append(challenger(weights))
+        if champion is not None:
+            rival.append(champion(weights))
+    return Resampled(rows, len(part), _joined(found), _joined(rival) if rival else None)
 
 
 def resamples_for(confidence: float) -> int:
@@ -128,7 +126,7 @@ def _weights(rows: int, resamples: int) -> Iterator[Array]:
         yield np.bincount(drawn.ravel(), minlength=count * rows).reshape(count, rows).astype(np.float64)
 
 
-def _joined(parts: Sequence[dict[str, Array]]) -> dict[str, Array]:
+def _joined(parts: list[dict[str, Array]]) -> dict[str, Array]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
