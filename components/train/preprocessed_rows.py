@@ -73,10 +73,14 @@ class Rows:
 
     @property
     def in_blocks(self) -> bool:
-        """Whether they are read from disk, and can be cut into batches after that."""
-        columns = [rows for rows in self.outputs.values() if isinstance(rows, Column)]
-        sparse = any(isinstance(rows, Sparse) and isinstance(rows.values, Column) for rows in self.outputs.values())
-        return (bool(columns) or sparse) and all(column.ends is None for column in columns)
+        """Whether those of many batches can be gathered at a time, and cut into batches after that."""
+
+        def alike(rows: Output) -> bool:
+            if isinstance(rows, Sparse):
+                return isinstance(rows.values, Column)
+            return rows.ends is None if isinstance(rows, Column) else not isinstance(rows, tf.RaggedTensor)
+
+        return all(map(alike, self.outputs.values()))
 
     def gather(self, index: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor | None]:
         inputs = {name: _gathered(rows, index) for name, rows in self.outputs.items()}

@@ -13,8 +13,8 @@ from components.examples.parse import plain
 from components.serving.preprocessing import model_inputs
 from components.train.preprocessed_rows import Rows
 
-# So many batches are read from disk at a time.
-BLOCK = 64
+# So many batches are gathered at a time, unless they take more than this.
+BLOCK, BLOCK_BYTES = 64, 32 << 20
 Order = Callable[[int], tf.data.Dataset]
 Example = Callable[[tf.Tensor], tuple[Any, ...]]
 
@@ -57,10 +57,13 @@ def fed(order: tf.data.Dataset, example: Example) -> tf.data.Dataset:
     return order.map(example, num_parallel_calls=2).prefetch(4)
 
 
-def read_in_blocks(
-    order: Callable[[int], tf.data.Dataset], example: Example, batch: int, steps: int
-) -> tf.data.Dataset:
-    """The batches of `fed`, of rows that are read from disk: many at a time, as each read takes Python's turn."""
+def fed_in_blocks(order: Order, example: Example, batch: int) -> tf.data.Dataset:
+    """The batches of `fed`, gathered many at a time: each time costs more than a small batch's rows do."""
+    one = order(batch).map(example)
+    row = sum(
+        math.prod(size or 1 for size in spec.shape[1:]) * spec.dtype.size for spec in tf.nest.flatten(one.element_spec)
+    )
+    block = max(1, min(BLOCK, BLOCK_BYTES // (batch * row)))
 
     @plain
     def batches(*block: Any) -> tf.data.Dataset:
@@ -71,8 +74,9 @@ def read_in_blocks(
         last = tf.data.Dataset.from_tensors(rest).take(tf.cast(count > whole, tf.int64))
         return tf.data.Dataset.from_tensor_slices(full).concatenate(last)
 
-    blocks = order(batch * BLOCK).map(example).prefetch(1)
-    return blocks.flat_map(batches).apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
+    blocks = order(batch * block).map(example).prefetch(1)
+    steps = tf.data.experimental.assert_cardinality(int(one.cardinality()))
+    return blocks.flat_map(batches).apply(steps).prefetch(4)
 
 
 def example(rows: Rows, model: keras.Model, outputs: tuple[str, ...]) -> Example:

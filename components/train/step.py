@@ -206,7 +206,11 @@ def fit(
     say(f"training on {rows.count:,} rows")
     if first >= train.epochs or resume.stopped:
         return resume
-    order = functools.partial(shuffled_batches.order, rows, seed=seed, epochs=epoch.now)
+    # To begin to read costs more than a short epoch: it is done once for all. At the end of a long one it would be too
+    # late, as Keras looks only every so many steps.
+    together = found.strategy is None and steps <= STEPS_AT_ONCE
+    epochs = tf.data.Dataset.range(first, train.epochs) if together else epoch.now
+    order = functools.partial(shuffled_batches.order, rows, seed=seed, epochs=epochs)
     example = shuffled_batches.example(rows, model, outputs)
     held_out = None
     if watched is not None:
@@ -218,18 +222,13 @@ def fit(
             callbacks=callbacks,
         )  # fmt: skip
     else:
-        given: dict[str, int] = {}
         if rows.in_blocks:
-            batches = shuffled_batches.read_in_blocks(order, example, batch, steps)
-        elif steps <= STEPS_AT_ONCE:
-            # To begin to read costs more than a short epoch: it is done once for all. Beyond, a look of Keras' would
-            # go over the end of an epoch.
-            every = order(batch, epochs=tf.data.Dataset.range(first, train.epochs))
-            batches, given = shuffled_batches.fed(every, example), {"steps_per_epoch": steps}
+            batches = shuffled_batches.fed_in_blocks(order, example, batch)
         else:
             batches = shuffled_batches.fed(order(batch), example)
         model.fit(
-            batches, **given, epochs=train.epochs, initial_epoch=first, callbacks=callbacks,
+            batches, steps_per_epoch=steps if together else None, epochs=train.epochs, initial_epoch=first,
+            callbacks=callbacks,
             validation_data=shuffled_batches.fed(*held_out) if held_out else None, shuffle=False, verbose=0,
         )  # fmt: skip
     return resume
