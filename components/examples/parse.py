@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from components import machine
 from components.examples import example_bytes
 from components.examples.tfrecord import ROW_ID, serialized_examples_of
 from components.storage import urls
@@ -19,8 +18,6 @@ from transforms import dates
 
 # Nothing here needs autograph, whose reading of the source costs half a second a function.
 plain = tf.autograph.experimental.do_not_convert
-# More batches than a shard has.
-WHOLE = 1 << 20
 
 
 def tensor_spec(feature: Feature) -> tuple[tf.DType, Any]:
@@ -72,19 +69,9 @@ def serialized(examples: str, split: str, batch: int, only: str = "") -> tf.data
     if any(map(urls.is_url, files)):
         described = tf.TensorSpec([], tf.string)
         records = tf.data.Dataset.from_generator(lambda: serialized_examples_of(files), output_signature=described)
-        return records.batch(batch).prefetch(2)
-
-    @plain
-    def of_shard(file: tf.Tensor | list[str]) -> tf.data.Dataset:
-        return tf.data.TFRecordDataset(file, compression_type="GZIP", buffer_size=1 << 20).batch(batch)
-
-    if len(files) < 2 or machine.cores() < 2:
-        return of_shard(files).prefetch(2)
-    # To take a record from a shard takes longer than to parse it: meanwhile the next shard is read.
-    found = tf.data.Dataset.from_tensor_slices(files).interleave(
-        of_shard, cycle_length=2, block_length=WHOLE, num_parallel_calls=2, deterministic=True
-    )
-    return found.rebatch(batch).prefetch(2)
+    else:
+        records = tf.data.TFRecordDataset(files, compression_type="GZIP", buffer_size=1 << 20)
+    return records.batch(batch).prefetch(2)
 
 
 def parsed(task: Task, examples: str, split: str, batch: int, only: str = "") -> tf.data.Dataset:
