@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,6 +37,8 @@ BLOCK_BYTES = 32 << 20
 WORKER_BYTES = 1 << 30
 # Shards, by what names them in a block.
 Group = dict[str, str]
+# Whether a group takes one more shard, of so many.
+Takes = Callable[[Group, str, int], bool]
 _one_at_a_time = threading.Lock()
 
 
@@ -63,8 +65,10 @@ def analyse(
             _ = pipeline | "groups of shards" >> beam.Create(groups) | "make blocks" >> beam.Map(work)
         return rows_read(pipeline)
 
-    most = -(-len(files) // BLOCKS)
-    rows = _analyse(task, preprocess, files, scratch, output, place, lambda group, _: len(group) < most, make)
+    def few(group: Group, _: str, of: int) -> bool:
+        return len(group) < -(-of // BLOCKS)
+
+    rows = _analyse(task, preprocess, files, scratch, output, place, few, make)
     urls.clear(scratch)
     return rows
 
@@ -75,7 +79,7 @@ def analyse_here(task: Task, preprocess: Preprocess, examples: str, output: str,
     sizes = {file: Path(file).stat().st_size for file in files}
     workers = max(1, min(machine.cores(), machine.memory_limit() // WORKER_BYTES))
 
-    def small(group: Group, shard: str) -> bool:
+    def small(group: Group, shard: str, _: int) -> bool:
         return sum(sizes[one] for one in group.values()) + sizes[shard] <= BLOCK_BYTES
 
     def died(group: Group, error: Exception) -> int:
@@ -101,13 +105,13 @@ def _analyse(
     scratch: str,
     output: str,
     place: str,
-    takes: Callable[[Group, str], bool],
+    takes: Takes,
     make: Callable[[list[Group]], int],
 ) -> int:
-    """`takes` says whether a group has room for one more shard; `make` leaves a block of each group in `scratch`."""
+    """`make` leaves a block of each group in `scratch`."""
     found = kept_analyses.plan(files, place)
     new = list(_groups(sorted(found.new.items(), key=lambda span: span[1]), takes))
-    groups = [*new, *_groups(((shard, shard) for shard in found.open), takes)]
+    groups = [*new, *_groups([(shard, shard) for shard in found.open], takes)]
     say(f"analysing {len(found.new) + len(found.open)} of {len(files)} shards, in {len(groups)} groups")
     rows = make(groups)
     with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
@@ -119,11 +123,11 @@ def _analyse(
     return rows
 
 
-def _groups(spans: Iterable[tuple[str, str]], takes: Callable[[Group, str], bool]) -> Iterator[Group]:
+def _groups(spans: Sequence[tuple[str, str]], takes: Takes) -> Iterator[Group]:
     """Neighbours together."""
     group: Group = {}
     for content, shard in spans:
-        if group and not takes(group, shard):
+        if group and not takes(group, shard, len(spans)):
             yield group
             group = {}
         group[content] = shard

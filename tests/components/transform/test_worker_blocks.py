@@ -109,10 +109,11 @@ def test_blocks_come_to_the_graph_of_one_pass(plane: Any, shards: Any, memory: s
 
 
 def test_many_shards_are_few_groups() -> None:
-    groups = list(worker_blocks._groups(((str(one), str(one)) for one in range(150)), lambda group, _: len(group) < 3))
+    spans = [(str(number), str(number)) for number in range(150)]
+    groups = list(worker_blocks._groups(spans, lambda group, _, of: len(group) < of // 50))
     assert len(groups) == 50
     assert [name for group in groups for name in group] == list(map(str, range(150)))
-    assert not list(worker_blocks._groups([], lambda group, _: True))
+    assert not list(worker_blocks._groups([], lambda *_: True))
 
 
 def test_statistics_of_statistics_are_left_to_one_process(
