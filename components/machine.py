@@ -30,3 +30,8 @@ def cores() -> int:
             if quota > 0:  # -1 is no limit
                 found = min(found, max(1, quota // period))
     return found
+
+
+def processes(each: int) -> int:
+    """How many may work side by side, if each has to have room for so many bytes."""
+    return max(1, min(cores(), memory_limit() // each))

@@ -272,14 +272,8 @@ def load_all(names: Sequence[str]) -> None:
 
 
 def load(name: str) -> None:
-    """Import a library; Beam without what only other machines' runners and sources have a use for."""
-    if "beam" in name:
-        with absent(CLOUDS):
-            importlib.import_module(name)
-    elif name == "tensorflow":
-        with absent(WRAPPED):
-            importlib.import_module(name)
-    else:
+    """Import a library, without what it takes along for others: see CLOUDS and WRAPPED."""
+    with absent(WRAPPED if name == "tensorflow" else CLOUDS if "beam" in name else ()):
         importlib.import_module(name)
     if name.startswith(WRAPPED):
         for other in WRAPPERS:
@@ -295,7 +289,8 @@ def absent(names: Sequence[str]) -> Iterator[None]:
     modules.update(dict.fromkeys(names))
     level = logging.root.manager.disable
     try:
-        logging.disable(logging.WARNING)  # Beam warns of what it has not found
+        if names:
+            logging.disable(logging.WARNING)  # Beam warns of what it has not found
         yield
     finally:
         logging.disable(level)

@@ -210,7 +210,7 @@ def _workers(parts: Sequence[Source], beam_args: list[str]) -> int:
     """How many processes read the parts here."""
     if not beam_runners.unnamed(beam_args) or local_bytes(parts) < LARGE:
         return 1
-    return max(1, min(machine.cores(), len(parts), machine.memory_limit() // WORKER_BYTES))
+    return min(machine.processes(WORKER_BYTES), len(parts))
 
 
 def _shared(numbers: list[int], workers: int) -> list[list[int]]:

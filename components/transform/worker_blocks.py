@@ -77,7 +77,7 @@ def analyse_here(task: Task, preprocess: Preprocess, examples: str, output: str,
     """The same by processes of this machine: however many, the blocks are the same. TensorFlow must not be at work."""
     files = shards(examples, "train")
     sizes = {file: Path(file).stat().st_size for file in files}
-    workers = max(1, min(machine.cores(), machine.memory_limit() // WORKER_BYTES))
+    workers = machine.processes(WORKER_BYTES)
 
     def small(group: Group, shard: str, _: int) -> bool:
         return sum(sizes[one] for one in group.values()) + sizes[shard] <= BLOCK_BYTES

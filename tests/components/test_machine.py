@@ -30,3 +30,9 @@ def test_cores_are_those_of_the_containers_quota(
     for name, number in zip(("quota", "period"), written.split(), strict=True):
         (tmp_path / name).write_text(number)
     assert machine.cores() == (most or len(os.sched_getaffinity(0)))
+
+
+def test_so_many_processes_as_there_are_cores_and_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    monkeypatch.setattr(machine, "memory_limit", lambda: 3_000)
+    assert [machine.processes(each) for each in (100, 1_000, 9_000)] == [8, 3, 1]
