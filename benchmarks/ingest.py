@@ -66,7 +66,7 @@ def main() -> None:
     lazy_imports.install()
     import tasks
     from components.ingest import step as ingest
-    from components.reading import sources
+    from components.reading import source_rows, sources
 
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "cars.csv"
@@ -76,7 +76,7 @@ def main() -> None:
         parts = sources.source_parts(task, str(path))
         hashed = time.monotonic()
         examples = Path(scratch) / "examples"
-        pieces = sources.for_workers(parts, task.columns)
+        pieces = source_rows.for_workers(parts, task.columns)
         found = ingest.ingest(task, pieces, examples, given.beam)
         seconds = time.monotonic() - hashed
         written = sum(file.stat().st_size for file in examples.rglob("*") if file.is_file())

@@ -17,7 +17,8 @@ from PIL import Image as Picture
 import tasks
 from components.examples.encode import encode
 from components.examples.tfrecord import RecordWriter
-from components.reading.sources import part_batches, source_parts
+from components.reading.source_rows import part_batches
+from components.reading.sources import source_parts
 
 
 def on_disk(contents: list[bytes]) -> float:

@@ -6,6 +6,7 @@ import ast
 import functools
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -41,14 +42,14 @@ class Module:
     imports: frozenset[str]
 
 
-def code_hash(*modules: str, root: Path = ROOT) -> str:
+def code_hash(*modules: str, root: Path = ROOT, within: tuple[str, ...] = OURS[1:]) -> str:
     """One hash over the sources that these modules reach, Python's version and the libraries' versions."""
-    everything = {**sources(*modules, root=root), **libraries()}
+    everything = {**sources(*modules, root=root, within=within), **libraries()}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
-def sources(*modules: str, root: Path = ROOT) -> dict[str, str]:
-    """The sha256 of each of our files that these modules reach, by its path below the root.
+def sources(*modules: str, root: Path = ROOT, within: tuple[str, ...] = OURS[1:]) -> dict[str, str]:
+    """The sha256 of each of our files that these modules reach in these packages, by its path below the root.
 
     Where the modules are steps that use only a part of a task, what they do not use of its file does not count.
     """
@@ -57,15 +58,20 @@ def sources(*modules: str, root: Path = ROOT) -> dict[str, str]:
         _name(module.path, root): used_of_task.state(
             module.content, without if name.startswith("tasks.") else frozenset()
         )
-        for name, module in sorted(_closure(modules, OURS[1:], root).items())
+        for name, module in sorted(_closure(modules, within, root).items())
     }
 
 
 def place(name: str, root: Path = ROOT) -> Path:
     """Where the file lies that `sources` calls so: a task of one's own is in another folder."""
-    folders = [Path(folder) for folder in tasks.__path__] if name.startswith("tasks/") else []
-    candidates = (root / name, *(folder / name.removeprefix("tasks/") for folder in folders))
-    return next((path for path in candidates if path.is_file()), root / name)
+    return _there(name, root) or root / name
+
+
+def _there(name: str, root: Path) -> Path | None:
+    folders = tasks.__path__ if name.startswith("tasks/") else ()
+    candidates = (f"{root}/{name}", *(f"{folder}/{name.removeprefix('tasks/')}" for folder in folders))
+    found = next(filter(os.path.isfile, candidates), None)  # asked thousands of times: a Path takes five times as long
+    return None if found is None else Path(found)
 
 
 def altered(sources: Mapping[str, str], root: Path = ROOT) -> list[str]:
@@ -124,7 +130,8 @@ def kept_imports(path: Path) -> Iterator[None]:
         _KEPT.update(json.loads(path.read_bytes()))
     yield
     if not _USED.keys() <= _KEPT.keys():
-        write_json(path, _USED)
+        with suppress(OSError):  # it is quicker with it, no more
+            write_json(path, _USED)
 
 
 def imported(source: str, package: str = "") -> frozenset[str]:
@@ -154,8 +161,7 @@ def _file(module: str, root: Path) -> Path | None:
 
 def _found(module: str, root: Path) -> Path | None:
     name = module.replace(".", "/")
-    candidates = (place(f"{name}{end}", root) for end in (".py", "/__init__.py"))
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    return _there(f"{name}.py", root) or _there(f"{name}/__init__.py", root)
 
 
 _known = functools.cache(_found)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from components import code
+from components.storage.atomic_files import write_json
 from pipelines.kfp_import import import_without_client
 
 RUN_NAME = "{{$.pipeline_job_name}}"
@@ -81,11 +86,29 @@ class Graph:
         return found
 
 
-def training() -> Graph:
-    import_without_client()
+def training(runs: Path | None = None) -> Graph:
+    """The pipeline. With the runs' directory given it is compiled only if it has changed since that was last done."""
+    return read(_kept(runs / ".cache") if runs else _compiled())
+
+
+def _kept(cache: Path) -> dict[str, Any]:
+    with code.kept_imports(cache / "imports"):
+        made_of = code.code_hash("pipelines.training", within=code.OURS)
+    known: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        known = json.loads((cache / "pipeline").read_bytes())
+    if known.get("made_of") != made_of:
+        known = {"made_of": made_of, "pipeline": _compiled()}
+        with suppress(OSError):  # where nothing can be written, the run says so
+            write_json(cache / "pipeline", known, lasting=False)
+    return known["pipeline"]
+
+
+def _compiled() -> dict[str, Any]:
+    import_without_client()  # it takes longer than all the rest of a command that finds nothing to do
     from pipelines.training import training as pipeline
 
-    return read(spec(pipeline))
+    return spec(pipeline)
 
 
 def spec(pipeline: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,8 +28,12 @@ class Folders:
 
 def further() -> list[str]:
     """The folders of one's own tasks, as the environment names them."""
-    words = os.environ.get(VARIABLE, "").split(os.pathsep)
-    return [str(Path(word).expanduser().absolute()) for word in words if word]
+    return [*_folders(os.environ.get(VARIABLE, ""), Path.cwd())]
+
+
+@functools.lru_cache(maxsize=1)
+def _folders(words: str, here: Path) -> tuple[str, ...]:
+    return tuple(str(here / Path(word).expanduser()) for word in words.split(os.pathsep) if word)
 
 
 def use(given: str, *, new: bool = False) -> None:

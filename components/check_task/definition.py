@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import tasks
 from components.check_task.broken_promise import BrokenPromiseError, demand
 from components.reading.check_rows import Rows, check
-from components.reading.sources import part_batches, source_parts
+from components.reading.source_rows import part_batches
+from components.reading.sources import source_parts
 from tasks import Category, Date, Feature, InputError, Number, Part, Task
 
 

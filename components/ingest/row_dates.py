@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.reading.check_rows import Rows, check
-from components.reading.sources import Source, part_batches
+from components.reading.source_rows import Source, part_batches
 from tasks import Date
 
 

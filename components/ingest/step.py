@@ -29,7 +29,8 @@ from components.ingest.worker import Schema, Summary, write_part
 from components.progress import say
 from components.reading import assign_split
 from components.reading.row_ids import RowSequence
-from components.reading.sources import Source, for_workers, local_bytes, snapshot, source_parts
+from components.reading.source_rows import Source, for_workers, local_bytes
+from components.reading.sources import snapshot, source_parts
 from components.storage import atomic_files, urls
 from components.storage.local_paths import source_kind
 from tasks import InputError, Task

@@ -21,7 +21,7 @@ from components.progress import say
 from components.reading.assign_split import splits_by_date, splits_of
 from components.reading.check_rows import Rows, check
 from components.reading.row_ids import RowSequence, mix, value_bits
-from components.reading.sources import Source, part_batches
+from components.reading.source_rows import Source, part_batches
 from tasks import Category, Date, Feature, Number, Splits, Task
 
 # A shard is closed when it holds so many bytes before compression, so that readers can share a large split.

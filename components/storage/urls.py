@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,18 +15,9 @@ from components.storage.retries import PatientFileSystem
 # Beam's runners that work within this machine; all others have workers that see none of its files.
 IN_PROCESS = ("fnapirunner", "directrunner", "bundlebaseddirectrunner", "interactiverunner", "switchingdirectrunner")
 
-# Of an address in a text: a user, with a password that may hold slashes; and a query with values, such as a signature.
-USER = re.compile(r"(?<=://)(?:[^\s/@'\"]*|[^\s/:@'\"]*:(?!:|\d+/)(?:(?!::)[^\s'\"])*)@")
-QUERY = re.compile(r"(\w://[^\s?'\"]*)\?[^\s'\"]*=[^\s'\"]*")
-
 
 def is_url(place: str) -> bool:
     return "://" in place and not place.startswith("file://")
-
-
-def without_secrets(words: str) -> str:
-    """The same text for others to read: its addresses without users, passwords and signatures."""
-    return QUERY.sub(r"\1?…", USER.sub("", words))
 
 
 def is_distributed(beam_args: list[str]) -> bool:

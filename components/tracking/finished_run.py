@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.serving.report_outcome import Outcome
 from components.storage.atomic_files import read_json
-from components.storage.urls import without_secrets
+from components.storage.secrets_in_text import without_secrets
 from components.tracking import registered_model, server
 from components.tracking.registered_model import PushedModel
 

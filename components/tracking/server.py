@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from components.storage.urls import without_secrets
+from components.storage.secrets_in_text import without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -40,11 +40,17 @@ def main(given: argparse.Namespace) -> int:
 
 def _main(given: argparse.Namespace) -> int:
     tasks.check_name(given.task)
-    training, arguments = compiled_graph.training(), pipeline_arguments(given)
+    arguments = pipeline_arguments(given)
     if given.dry_run:
-        return _dry_run(training, arguments, given)
+        return _dry_run(compiled_graph.training(), arguments, given)
     display = Events() if given.progress == "json" else None
-    result = run(training, arguments, given.runs_dir, use_cache=not given.no_cache, display=display)
+    result = run(
+        compiled_graph.training(given.runs_dir),
+        arguments,
+        given.runs_dir,
+        use_cache=not given.no_cache,
+        display=display,
+    )
     if given.json:
         print(json.dumps(as_json(result), indent=1))
     elif not result.trouble:

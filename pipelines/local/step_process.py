@@ -72,6 +72,8 @@ class Worker:
     def start(self) -> None:
         """A heavy step starts as soon as the warm process has imported TensorFlow: nobody waits for that here."""
         if self.server is None:
+            kfp_import.import_without_client()  # once for all steps that are forked from here
+            importlib.import_module("kfp.dsl.executor")
             self.answers, child_end = multiprocessing.Pipe(duplex=False)
             fork = multiprocessing.get_context("fork")
             self.process = fork.Process(target=_work, args=(self.job, child_end))  # with the lock open

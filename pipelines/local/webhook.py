@@ -14,7 +14,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from components.storage.urls import without_secrets
+from components.storage.secrets_in_text import without_secrets
 from tasks import InputError
 
 # From the first look-up of the host's name to the answer.

@@ -19,8 +19,9 @@ from components.examples.tfrecord import serialized_examples_of
 from components.ingest import merge_parts, worker_exchange
 from components.ingest import step as ingest
 from components.ingest.worker import Schema, write_part
-from components.reading.find_files import FilePart
-from components.reading.sources import Source, file_parts, snapshot
+from components.reading.find_files import FilePart, file_parts
+from components.reading.source_rows import Source
+from components.reading.sources import snapshot
 from tasks import Bar, Category, Date, InputError, Model, Number, Part, Splits, Task, Text, Train
 
 BOATS = Task(

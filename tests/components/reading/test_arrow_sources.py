@@ -18,7 +18,8 @@ from repository import ROOT
 
 from components.reading.check_rows import check
 from components.reading.data_frames import read_frames
-from components.reading.sources import part_batches, snapshot, source_parts
+from components.reading.source_rows import part_batches
+from components.reading.sources import snapshot, source_parts
 from tasks import Bar, Category, Date, Feature, Image, InputError, Model, Number, Part, Task, Text, Train
 
 TABLE = pa.table({"a": [1, 2, None], "b": ["x", "y", "z"], "more": [0, 0, 0]})

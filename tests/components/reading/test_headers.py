@@ -10,7 +10,7 @@ import pytest
 
 from components.reading.find_files import FilePart
 from components.reading.headers import asked, renamed
-from components.reading.sources import part_batches
+from components.reading.source_rows import part_batches
 from tasks import Bar, InputError, Model, Number, Part, Task, Text, Train
 
 COLUMNS = (

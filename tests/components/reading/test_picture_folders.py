@@ -12,7 +12,8 @@ import pytest
 from PIL import Image as Picture
 
 from components.reading.check_rows import Rows, check
-from components.reading.sources import part_batches, source_parts
+from components.reading.source_rows import part_batches
+from components.reading.sources import source_parts
 from tasks import Bar, Category, Feature, Image, InputError, Model, Number, Task, Text, Train
 
 

@@ -17,7 +17,8 @@ from PIL import Image as Picture
 from repository import ROOT
 
 from components.reading.check_rows import Rows, check
-from components.reading.sources import part_batches, snapshot, source_parts
+from components.reading.source_rows import part_batches
+from components.reading.sources import snapshot, source_parts
 from tasks import Bar, Category, Feature, Image, InputError, Model, Number, Task, Text, Train
 
 KINDS = ("Adelie", "Gentoo")
@@ -127,7 +128,8 @@ def test_rows_are_what_tfds_itself_reads(prepared: Path, file_format: str) -> No
 
 def test_nothing_imports_tensorflow(prepared: Path) -> None:
     code = (
-        "import sys, tests_task as t; from components.reading.sources import *;"
+        "import sys, tests_task as t;"
+        "from components.reading.sources import source_parts; from components.reading.source_rows import part_batches;"
         f"p = source_parts(t.TASK, 'tfds:zz_birds', {str(prepared / 'tfrecord')!r});"
         "print(sum(len(b) for each in p for b in part_batches(each, t.TASK.columns)), 'tensorflow' in sys.modules)"
     )

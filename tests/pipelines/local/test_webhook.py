@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from webhooks import listening
 
-from components.storage.urls import without_secrets
+from components.storage.secrets_in_text import without_secrets
 from pipelines import check_arguments
 from pipelines.command_line import parser
 from pipelines.commands import run as command
