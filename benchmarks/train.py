@@ -63,7 +63,9 @@ def fitted(name: str, run: Path, epochs: int, *, ours: bool) -> dict[str, float]
     keras.utils.set_random_seed(0)
     graph = str(run / "transform" / "transform_graph")
     splits = tuple(train.fit_on.split("+"))
-    rows = preprocessed_rows.load(task, train, Preprocessing(graph), str(run / "ingest" / "examples"), splits)
+    rows = preprocessed_rows.load(
+        preprocessed_rows.Reader(task, train, Preprocessing(graph)), str(run / "ingest" / "examples"), splits
+    )
     model = trainer.build(task, model_name, task.hyperparameters(model_name), rows, graph)
     if ours:
         with tempfile.TemporaryDirectory() as folder:

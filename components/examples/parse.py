@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,11 @@ def serialized(examples: str, split: str, batch: int, only: str = "") -> tf.data
 
 def parsed(task: Task, examples: str, split: str, batch: int, only: str = "") -> tf.data.Dataset:
     """Batches of (features, label, row id)."""
+    return serialized(examples, split, batch, only).map(parser(task), num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def parser(task: Task) -> Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]]:
+    """From serialized tf.Examples to (features, label, row id)."""
     spec = parsing_spec(task.columns)
     spec[ROW_ID] = tf.io.FixedLenFeature([], tf.int64)
 
@@ -85,7 +90,7 @@ def parsed(task: Task, examples: str, split: str, batch: int, only: str = "") ->
         label, row = columns.pop(task.label.name), columns.pop(ROW_ID)
         return decoded(task.features, columns), encoded_label(task, label), row
 
-    return serialized(examples, split, batch, only).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    return parse
 
 
 def row_ids(examples: str, split: str) -> np.ndarray:

@@ -99,6 +99,12 @@ def _workers(precision: str) -> Devices | None:
     return Devices(names=names, strategy=strategy, workers=len(addresses), chief=chief, precision=precision)
 
 
+def is_chief() -> bool:
+    """Whether this process is the one that writes; known before TensorFlow begins."""
+    cluster = read_cluster(os.environ.get("TF_CONFIG", ""))
+    return cluster is None or cluster[1]
+
+
 def read_cluster(text: str) -> tuple[list[str], bool] | None:
     """The workers' addresses, and whether this process is the one that writes."""
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,14 +12,18 @@ import numpy as np
 import tensorflow as tf
 
 from components import machine
-from components.examples.parse import complete_for_training, frame, parsed, plain
+from components.examples import example_bytes
+from components.examples.parse import complete_for_training, frame, parser, shards
 from components.progress import say
 from components.serving.preprocessing import Preprocessing
+from components.serving.trained_answers import DEVICE
+from components.threads import in_order
 from components.train import rows_on_disk
 from components.train.rows_on_disk import Column
 from tasks import Category, Task, Train
 
 READ_BATCH = 2048
+LARGE_BATCH, LARGE_BATCH_BYTES = 16_384, 32 << 20
 # Of batches that are preprocessed at the same time.
 AT_ONCE_BYTES = 256 << 20
 # Of what the machine or the container has, for preprocessed rows.
@@ -88,6 +92,16 @@ class Rows:
         return inputs, tf.gather(self.labels, index), weights
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Rows that have just been preprocessed, and how many were left out."""
+
+    outputs: Mapping[str, Any]
+    label: np.ndarray
+    weights: np.ndarray | None
+    left_out: int
+
+
 @dataclass
 class Room:
     """How many bytes preprocessed rows may take in memory, and the folder for those that would take more."""
@@ -100,54 +114,91 @@ class Room:
         return cls(machine.memory_limit() * SHARE if train.memory is None else train.memory * 2**30, folder)
 
 
-def load(
-    task: Task,
-    train: Train,
-    preprocessing: Preprocessing,
-    examples: str,
-    splits: tuple[str, ...],
-    room: Room | None = None,
-) -> Rows:
+class Reader:
+    """Batches of a task's examples, preprocessed, without the rows that training does without."""
+
+    def __init__(self, task: Task, train: Train, preprocessing: Preprocessing, *, alone: bool = True) -> None:
+        self.task, self.train, self.preprocess = task, train, preprocessing.graph
+        self.at_once, self.batch = _at_once(preprocessing.outputs), READ_BATCH
+        if not alone:  # other processes use the other cores, and large batches cost less for each row
+            self.at_once, self.batch = (
+                1,
+                max(1, min(LARGE_BATCH, LARGE_BATCH_BYTES // _row_bytes(preprocessing.outputs))),
+            )
+        parse = parser(task)
+
+        # Not together with the preprocessing: TensorFlow would put operations of both together, and last bits differ.
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string)])
+        def complete(records: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+            features, label, _ = parse(records)
+            rows = tf.where(complete_for_training(task, features))[:, 0]
+            left_out = tf.size(label) - tf.size(rows)
+            return (
+                {name: tf.gather(values, rows) for name, values in features.items()},
+                tf.gather(label, rows),
+                left_out,
+            )
+
+        self.complete = complete
+
+    def batches(self, shards: Sequence[str]) -> Iterator[Batch]:
+        groups = example_bytes.in_groups(shards, self.batch)
+        records = (group[at : at + self.batch] for group in groups for at in range(0, len(group), self.batch))
+        return in_order(self._batch, records, self.at_once) if self.at_once > 1 else map(self._batch, records)
+
+    def _batch(self, records: list[bytes]) -> Batch:
+        with tf.device(DEVICE):
+            features, label, left_out = self.complete(tf.constant(records))
+            outputs = self.preprocess(features)
+        return Batch(outputs, label.numpy(), _sample_weights(self.task, self.train, features), int(left_out))
+
+
+def load(reader: Reader, examples: str, splits: tuple[str, ...], room: Room | None = None) -> Rows:
     """Read and preprocess the rows of these splits, leaving out those that training does without."""
     room = room or Room()
-    kept = _Kept(room, room.folder / "+".join(splits))
-    if kept.complete:  # an interrupted fit had written them
-        return _rows(task, train, *kept.read())
-    labels, weights, skipped = [], [], 0
-    for features, outputs, label, left_out in _complete_batches(task, train, preprocessing, examples, splits):
-        skipped += left_out
-        kept.add(outputs)
-        labels.append(label)
-        weights.append(_sample_weights(task, train, features))
-    if not sum(map(len, labels)):
+    folder = room.folder / "+".join(splits)
+    if rows_on_disk.complete(folder):  # an interrupted fit had written them, or several processes have
+        return _rows(reader, *_on_disk(folder))
+    kept, read = Kept(room, folder), 0
+    for split in splits:
+        for batch in reader.batches(shards(examples, split)):
+            kept.add(batch)
+            read += len(batch.label)
+            say(f"preprocessing {split}: {read:,} rows")
+    if not read:
         raise ValueError(f"There are no rows in {' and '.join(splits)} to train on. Expected at least one.")
-    given = [piece for piece in weights if piece is not None]
-    return _rows(task, train, *kept.finish(np.concatenate(labels), np.concatenate(given) if given else None, skipped))
+    return _rows(reader, *kept.finish())
 
 
 def _rows(
-    task: Task, train: Train, outputs: Mapping[str, Output], label: np.ndarray, weights: np.ndarray | None, skipped: int
+    reader: Reader, outputs: Mapping[str, Output], label: np.ndarray, weights: np.ndarray | None, skipped: int
 ) -> Rows:
-    if train.class_weights is not None:
-        by_class = class_weights(task, train, label)[label]
+    if reader.train.class_weights is not None:
+        by_class = class_weights(reader.task, reader.train, label)[label]
         weights = by_class if weights is None else weights * by_class
     weighted = None if weights is None else tf.constant(weights, tf.float32)
     return Rows(outputs, tf.constant(label[:, None]), weighted, skipped)
 
 
-class _Kept:
+class Kept:
     """Preprocessed batches as they come: in memory, until they are more than there is room for."""
 
-    def __init__(self, room: Room, folder: Path) -> None:
+    def __init__(self, room: Room, folder: Path, *, on_disk: bool = False) -> None:
         self.room, self.folder = room, folder
         self.pieces: dict[str, list[Any]] = {}
-        self.size = 0
-        self.writer: rows_on_disk.Writer | None = None
+        self.size, self.skipped = 0, 0
+        self.labels: list[np.ndarray] = []
+        self.weights: list[np.ndarray] = []
+        self.writer = rows_on_disk.Writer(folder) if on_disk else None
         self.widths: dict[str, int] = {}
 
-    def add(self, made: Mapping[str, Any]) -> None:
+    def add(self, batch: Batch) -> None:
+        self.skipped += batch.left_out
+        self.labels.append(batch.label)
+        self.weights += [] if batch.weights is None else [batch.weights]
         outputs = {
-            name: Sparse.of(value) if isinstance(value, tf.SparseTensor) else value for name, value in made.items()
+            name: Sparse.of(value) if isinstance(value, tf.SparseTensor) else value
+            for name, value in batch.outputs.items()
         }
         if self.writer is not None:
             self._write(outputs)
@@ -172,30 +223,34 @@ class _Kept:
             else:
                 self.writer.add(name, value)
 
-    def finish(self, label: np.ndarray, weights: np.ndarray | None, skipped: int) -> tuple[Any, ...]:
-        """The outputs' rows, and what was given."""
-        if self.writer is None:
-            self.room.bytes -= self.size
-            return {name: _joined(pieces) for name, pieces in self.pieces.items()}, label, weights, skipped
-        self.writer.add(LABEL, tf.constant(label))
-        if weights is not None:
-            self.writer.add(WEIGHTS, tf.constant(weights))
-        self.writer.finish(sparse=self.widths, skipped=skipped)
-        return self.read()
+    def finish(self) -> tuple[Any, ...]:
+        """The outputs' rows, the labels, the weights if there are any, and how many rows were left out."""
+        if self.writer is not None:
+            self.close()
+            return _on_disk(self.folder)
+        self.room.bytes -= self.size
+        outputs = {name: _joined(pieces) for name, pieces in self.pieces.items()}
+        weights = np.concatenate(self.weights) if self.weights else None
+        return outputs, np.concatenate(self.labels), weights, self.skipped
 
-    @property
-    def complete(self) -> bool:
-        return rows_on_disk.complete(self.folder)
+    def close(self) -> None:
+        """The rows on disk are complete."""
+        assert self.writer is not None
+        for name, pieces in ((LABEL, self.labels), (WEIGHTS, self.weights)):
+            if pieces:
+                self.writer.add(name, tf.constant(np.concatenate(pieces)))
+        self.writer.finish(sparse=self.widths, skipped=self.skipped)
 
-    def read(self) -> tuple[Any, ...]:
-        """The same of rows that lie on disk."""
-        columns, about = rows_on_disk.opened(self.folder)
-        sparse = {
-            name: Sparse(columns.pop(f"{name} positions"), columns.pop(f"{name} values"), width)
-            for name, width in about["sparse"].items()
-        }
-        label, weights = columns.pop(LABEL), columns.pop(WEIGHTS, None)
-        return {**columns, **sparse}, label.all(), weights and weights.all(), about["skipped"]
+
+def _on_disk(folder: Path) -> tuple[Any, ...]:
+    """The same of rows that lie on disk."""
+    columns, about = rows_on_disk.opened(folder)
+    sparse = {
+        name: Sparse(columns.pop(f"{name} positions"), columns.pop(f"{name} values"), width)
+        for name, width in about["sparse"].items()
+    }
+    label, weights = columns.pop(LABEL), columns.pop(WEIGHTS, None)
+    return {**columns, **sparse}, label.all(), weights and weights.all(), about["skipped"]
 
 
 def _bytes(value: Any) -> int:
@@ -212,36 +267,18 @@ def _nested(value: Any) -> bool:
     return isinstance(value, tf.RaggedTensor) and value.ragged_rank > 1
 
 
-def _complete_batches(
-    task: Task, train: Train, preprocessing: Preprocessing, examples: str, splits: tuple[str, ...]
-) -> Iterator[tuple[dict[str, tf.Tensor], dict[str, Any], np.ndarray, int]]:
-    """Of each batch the features, if weights are made of them, the outputs, the labels, and how many rows it lacks."""
-
-    @plain
-    def prepared(features: dict[str, tf.Tensor], label: tf.Tensor, _: tf.Tensor) -> tuple[Any, ...]:
-        complete = tf.where(complete_for_training(task, features))[:, 0]
-        features = {name: tf.gather(values, complete) for name, values in features.items()}
-        weighed = {} if train.sample_weight is None else features
-        left_out = tf.size(label) - tf.size(complete)
-        return weighed, preprocessing.graph(features), tf.gather(label, complete), left_out
-
-    rows, at_once = 0, _at_once(preprocessing.outputs)
-    for split in splits:
-        batches = parsed(task, examples, split, READ_BATCH)
-        batches = batches.map(prepared, num_parallel_calls=at_once, deterministic=True)
-        for features, outputs, label, left_out in batches:
-            rows += len(label)
-            say(f"preprocessing {split}: {rows:,} rows")
-            yield features, outputs, label.numpy(), int(left_out)
-
-
 def _at_once(outputs: Any) -> int:
     """How many batches with such outputs are preprocessed at the same time: one on each core, but large ones singly."""
+    return max(1, min(machine.cores(), AT_ONCE_BYTES // (READ_BATCH * _row_bytes(outputs))))
+
+
+def _row_bytes(outputs: Any) -> int:
+    """What a row with such outputs takes, as far as that can be told before."""
     row = 0
     for spec in tf.nest.flatten(outputs):
         sizes = spec.shape[1:] if spec.shape.rank else ()
         row += math.prod(size or 1 for size in sizes) * (TEXT if spec.dtype == tf.string else spec.dtype.size)
-    return max(1, min(machine.cores(), AT_ONCE_BYTES // (READ_BATCH * row)))
+    return max(1, row)
 
 
 def _joined(pieces: list[Any]) -> tf.Tensor | Sparse:

@@ -53,6 +53,19 @@ class Writer:
         else:
             self._write(about["file"], np.ascontiguousarray(values).data)
 
+    def add_all(self, folder: Path) -> dict[str, Any]:
+        """All that another writer has finished there, which goes; gives the facts it left."""
+        about: dict[str, Any] = read_json(folder / COLUMNS)
+        for name, column in about.pop("columns").items():
+            known = self.about.setdefault(name, {**column, "file": f"{len(self.about):03d}"})
+            for kind in (".rows", ".texts"):
+                if (ends := folder / f"{column['file']}{kind}").exists():
+                    self._end_after(f"{known['file']}{kind}", np.diff(np.fromfile(ends, np.int64), prepend=0))
+            with (folder / column["file"]).open("rb") as file:
+                shutil.copyfileobj(file, self._open(known["file"]), 1 << 20)
+        shutil.rmtree(folder)
+        return about
+
     def finish(self, **facts: Any) -> None:
         """From now on the rows are complete."""
         for file in self._files.values():
@@ -67,9 +80,12 @@ class Writer:
         self._write(name, ends.data)
 
     def _write(self, name: str, content: bytes | memoryview) -> None:
+        self._open(name).write(content)
+
+    def _open(self, name: str) -> IO[bytes]:
         if name not in self._files:
             self._files[name] = (self.folder / name).open("wb")
-        self._files[name].write(content)
+        return self._files[name]
 
 
 class Mapped:

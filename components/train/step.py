@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from components.train import (
     checkpoint_copy,
     devices,
     multi_device_fit,
+    preprocess_in_processes,
     preprocessed_rows,
     shuffled_batches,
     tensorboard,
@@ -57,13 +58,19 @@ def run(
 ) -> None:
     definition = tasks.get(task)
     train, hyperparameters = settings_.train_settings(definition, model_name, settings)
-    found = devices.prepare(train)
-    keras.utils.set_random_seed(seed)
-    preprocessing = Preprocessing(transform_graph)
-    if state:
-        facts_of_fit = (task, model_name, settings, seed, start, found.facts(train))
-        state = f"{state}/{checkpoint_copy.key(*facts_of_fit, folders=(examples, transform_graph))}"
-    with written_to(Path(model), found) as directory, large_rows_at(directory, stays=not state) as folder:
+    with ExitStack() as meanwhile:
+        stays = not state and devices.is_chief()
+        folder = meanwhile.enter_context(large_rows_at(Path(model), stays=stays))
+        preprocess_in_processes.prepare(
+            definition, train, transform_graph, examples, splits_read(definition, train), folder
+        )
+        found = devices.prepare(train)
+        keras.utils.set_random_seed(seed)
+        preprocessing = Preprocessing(transform_graph)
+        if state:
+            facts_of_fit = (task, model_name, settings, seed, start, found.facts(train))
+            state = f"{state}/{checkpoint_copy.key(*facts_of_fit, folders=(examples, transform_graph))}"
+        directory = meanwhile.enter_context(written_to(Path(model), found))
         fitted, watched = load(definition, train, preprocessing, examples, folder)
         with found.scope():
             built = build(definition, model_name, hyperparameters, fitted, transform_graph)
@@ -105,10 +112,15 @@ def load(
     task: Task, train: Train, preprocessing: Preprocessing, examples: str, folder: Path
 ) -> tuple[preprocessed_rows.Rows, preprocessed_rows.Rows | None]:
     """The rows that are fitted, and those that are watched meanwhile, which share the room there is."""
-    sources, room = (task, train, preprocessing, examples), preprocessed_rows.Room.of(train, folder)
-    fitted = preprocessed_rows.load(*sources, tuple(train.fit_on.split("+")), room)
+    reader, room = preprocessed_rows.Reader(task, train, preprocessing), preprocessed_rows.Room.of(train, folder)
+    fitted, *watched = (preprocessed_rows.load(reader, examples, splits, room) for splits in splits_read(task, train))
+    return fitted, watched[0] if watched else None
+
+
+def splits_read(task: Task, train: Train) -> list[tuple[str, ...]]:
+    """The splits whose rows are fitted; then those whose rows are watched, if any are."""
     watches = train.fit_on == "train" and task.splits.fills("eval")
-    return fitted, preprocessed_rows.load(*sources, ("eval",), room) if watches else None
+    return [tuple(train.fit_on.split("+")), *([("eval",)] if watches else [])]
 
 
 @contextmanager

@@ -51,8 +51,12 @@ class Prepared:
         examples = write_examples(self.task, folder / "examples", {"train": rows[:32], "eval": rows[32:]})
         transform.run(task=name, settings={}, beam_args=[], examples=examples, transform_graph=self.graph)
         preprocessing, settings = Preprocessing(self.graph), Train(epochs=1)
-        self.rows = preprocessed_rows.load(self.task, settings, preprocessing, examples, ("train",))
-        self.watched = preprocessed_rows.load(self.task, settings, preprocessing, examples, ("eval",))
+        self.rows = preprocessed_rows.load(
+            preprocessed_rows.Reader(self.task, settings, preprocessing), examples, ("train",)
+        )
+        self.watched = preprocessed_rows.load(
+            preprocessed_rows.Reader(self.task, settings, preprocessing), examples, ("eval",)
+        )
 
     def fit(self, model: str, directory: Path) -> tuple[Resume, list[np.ndarray]]:
         """In three epochs; without XLA, which takes longer to compile."""

@@ -52,10 +52,10 @@ def pieces(outputs):
 
 
 def kept(outputs, room):
-    kept = preprocessed_rows._Kept(room, room.folder / "train")
+    kept = preprocessed_rows.Kept(room, room.folder / "train")
     for piece in pieces(outputs):
-        kept.add(piece)
-    return preprocessed_rows.Rows(kept.finish(np.zeros(COUNT), None, 0)[0], tf.zeros((COUNT, 1)), None, 0)
+        kept.add(preprocessed_rows.Batch(piece, np.zeros(0), None, 0))
+    return preprocessed_rows.Rows(kept.finish()[0], tf.zeros((COUNT, 1)), None, 0)
 
 
 @pytest.mark.parametrize("resident", [0, 1 << 30])
@@ -132,7 +132,9 @@ def test_what_a_killed_fit_has_preprocessed_is_not_preprocessed_again(plane, pla
     transform.analyse(plane, plane.preprocess, examples, str(tmp_path / "graph"), [])
     weighted = Train(epochs=1, sample_weight=lambda frame: frame["a"] + 1)
     room = Room(0, tmp_path / "rows")
-    before = preprocessed_rows.load(plane, weighted, Preprocessing(str(tmp_path / "graph")), examples, ("train",), room)
+    before = preprocessed_rows.load(
+        preprocessed_rows.Reader(plane, weighted, Preprocessing(str(tmp_path / "graph"))), examples, ("train",), room
+    )
     every = tf.range(before.count)
     features = before.gather(every)[0]["features"].numpy()
     (tmp_path / "rows" / "train" / "columns.json").rename(tmp_path / "columns.json")
@@ -145,9 +147,11 @@ def test_what_a_killed_fit_has_preprocessed_is_not_preprocessed_again(plane, pla
             raise AssertionError("preprocessed again")
 
     with pytest.raises(AssertionError, match="preprocessed again"):  # it was cut off in the midst
-        preprocessed_rows.load(plane, weighted, Refuses(), examples, ("train",), room)
-    preprocessed_rows.load(plane, weighted, Preprocessing(str(tmp_path / "graph")), examples, ("train",), room)
-    again = preprocessed_rows.load(plane, weighted, Refuses(), examples, ("train",), room)
+        preprocessed_rows.load(preprocessed_rows.Reader(plane, weighted, Refuses()), examples, ("train",), room)
+    preprocessed_rows.load(
+        preprocessed_rows.Reader(plane, weighted, Preprocessing(str(tmp_path / "graph"))), examples, ("train",), room
+    )
+    again = preprocessed_rows.load(preprocessed_rows.Reader(plane, weighted, Refuses()), examples, ("train",), room)
     np.testing.assert_array_equal(again.gather(every)[0]["features"], features)
     np.testing.assert_array_equal(again.labels, before.labels)
     np.testing.assert_array_equal(again.weights, before.weights)

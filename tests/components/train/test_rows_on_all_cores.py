@@ -87,7 +87,9 @@ def test_rows_are_the_same_on_one_core_and_on_several(several, places, monkeypat
     found = {}
     for cores in (1, 2, 5):
         monkeypatch.setattr(machine, "cores", lambda cores=cores: cores)
-        rows = preprocessed_rows.load(several, WEIGHTED, preprocessing, examples, ("train", "eval"))
+        rows = preprocessed_rows.load(
+            preprocessed_rows.Reader(several, WEIGHTED, preprocessing), examples, ("train", "eval")
+        )
         assert (rows.count, rows.skipped) == (COUNT - 48, 48)
         found[cores] = dict(values(rows))
     for cores in (2, 5):

@@ -37,8 +37,8 @@ def fitted(task, prepared, directory, settings, seed=0):
     examples, preprocessing = prepared
     task = dataclasses.replace(task, models={"line": Model(noisy, settings)})
     keras.utils.set_random_seed(seed)
-    rows = preprocessed_rows.load(task, settings, preprocessing, examples, ("train",))
-    watched = preprocessed_rows.load(task, settings, preprocessing, examples, ("eval",))
+    rows = preprocessed_rows.load(preprocessed_rows.Reader(task, settings, preprocessing), examples, ("train",))
+    watched = preprocessed_rows.load(preprocessed_rows.Reader(task, settings, preprocessing), examples, ("eval",))
     model = train.build(task, "line", {}, rows)
     resume = train.fit(task, "line", model, settings, rows, watched, seed, directory)
     return resume, [np.asarray(weights) for weights in model.get_weights()]
@@ -117,14 +117,14 @@ def test_a_fit_killed_after_its_last_epoch_trains_no_more(plane, prepared, tmp_p
 def test_rows_without_an_optional_feature_are_not_trained_on(plane, prepared, write_examples, tmp_path):
     rows = [{"a": 1.0, "b": b, "side": "left", "y": 1.0} for b in (1.0, None, 2.0, None, None)]
     examples = write_examples(plane, tmp_path / "gaps", {"train": rows})
-    loaded = preprocessed_rows.load(plane, SETTINGS, prepared[1], examples, ("train",))
+    loaded = preprocessed_rows.load(preprocessed_rows.Reader(plane, SETTINGS, prepared[1]), examples, ("train",))
     assert (loaded.count, loaded.skipped) == (2, 3)
 
 
 def test_no_rows_at_all_is_a_sentence(plane, prepared, write_examples, tmp_path):
     examples = write_examples(plane, tmp_path / "none", {"train": []})
     with pytest.raises(ValueError, match="no rows in train"):
-        preprocessed_rows.load(plane, SETTINGS, prepared[1], examples, ("train",))
+        preprocessed_rows.load(preprocessed_rows.Reader(plane, SETTINGS, prepared[1]), examples, ("train",))
 
 
 def test_balanced_class_weights_give_each_class_the_same_share(plane):
@@ -141,7 +141,7 @@ def test_balanced_class_weights_give_each_class_the_same_share(plane):
 
 def test_sample_weights_reach_the_batches(plane, prepared):
     settings = dataclasses.replace(SETTINGS, sample_weight=lambda frame: frame["a"] + 1)
-    rows = preprocessed_rows.load(plane, settings, prepared[1], prepared[0], ("train",))
+    rows = preprocessed_rows.load(preprocessed_rows.Reader(plane, settings, prepared[1]), prepared[0], ("train",))
     assert rows.weights is not None
     np.testing.assert_allclose(rows.weights.numpy()[:3], [1.0, 2.0, 3.0])
 
@@ -153,7 +153,7 @@ def test_sparse_rows_are_made_dense_a_batch_at_a_time():
 
 
 def test_each_epoch_has_its_own_order_that_hangs_on_nothing_else(plane, prepared):
-    rows = preprocessed_rows.load(plane, SETTINGS, prepared[1], prepared[0], ("train",))
+    rows = preprocessed_rows.load(preprocessed_rows.Reader(plane, SETTINGS, prepared[1]), prepared[0], ("train",))
 
     epoch = shuffled_batches.Epoch()
     dataset = shuffled_batches.order(rows, 4, seed=5, epochs=epoch.now)
@@ -213,14 +213,14 @@ THREE, TWO = Category("y", ("boat", "car", "train")), Category("y", ("no", "yes"
 def test_a_model_that_does_not_answer_for_its_label_is_refused_before_it_is_fitted(
     plane, prepared, label, build, sentence
 ):
-    rows = preprocessed_rows.load(plane, SETTINGS, prepared[1], prepared[0], ("train",))
+    rows = preprocessed_rows.load(preprocessed_rows.Reader(plane, SETTINGS, prepared[1]), prepared[0], ("train",))
     keras.utils.set_random_seed(0)
     with pytest.raises(InputError, match=rf"^Model 'line' does not answer with .*{sentence}"):
         train.build(of_label(plane, label, build), "line", {}, rows)
 
 
 def test_a_function_that_returns_no_model_is_told(plane, prepared):
-    rows = preprocessed_rows.load(plane, SETTINGS, prepared[1], prepared[0], ("train",))
+    rows = preprocessed_rows.load(preprocessed_rows.Reader(plane, SETTINGS, prepared[1]), prepared[0], ("train",))
     task = of_label(plane, None, lambda: None)
     with pytest.raises(InputError, match=r"model 'line' must return it\. Expected a keras\.Model\. Received: None\."):
         train.build(task, "line", {}, rows)
@@ -233,7 +233,7 @@ def of_label(plane, label, build):
 
 @pytest.mark.parametrize("label", [THREE, TWO])
 def test_half_precision_is_near_enough_to_probabilities(plane, prepared, label):
-    rows = preprocessed_rows.load(plane, SETTINGS, prepared[1], prepared[0], ("train",))
+    rows = preprocessed_rows.load(preprocessed_rows.Reader(plane, SETTINGS, prepared[1]), prepared[0], ("train",))
     policy = keras.dtype_policies.DTypePolicy("mixed_float16")
     units, activation = (3, "softmax") if label is THREE else (1, "sigmoid")
     inputs = keras.Input((2,), name="features")
@@ -259,7 +259,9 @@ def test_a_model_with_a_list_of_inputs_gets_each_of_them(plane, plane_rows, writ
     examples = write_examples(task, tmp_path / "examples", {"train": plane_rows[:30], "eval": plane_rows[30:]})
     transform.analyse(task, preprocess, examples, str(tmp_path / "graph"), [])
     task = dataclasses.replace(task, models={"line": Model(both, SETTINGS)})
-    rows = preprocessed_rows.load(task, SETTINGS, Preprocessing(str(tmp_path / "graph")), examples, ("train",))
+    rows = preprocessed_rows.load(
+        preprocessed_rows.Reader(task, SETTINGS, Preprocessing(str(tmp_path / "graph"))), examples, ("train",)
+    )
     model = train.build(task, "line", {}, rows)
     resume = train.fit(task, "line", model, SETTINGS, rows, rows, 0, tmp_path)
     assert resume.history["loss"][-1] < resume.history["loss"][0]
