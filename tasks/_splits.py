@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from transforms import iso_dates
 
 Split = Literal["train", "eval", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 SHARES = (0.64, 0.16, 0.20)
 LENGTH = re.compile(r"(\d{1,3}) (hour|day|week|month|year)s?")
 BY_TIME = 'Splits(by="when", eval="2 weeks", test="4 weeks"), or dates such as eval="2026-09-01", test="2026-10-01"'

@@ -21,10 +21,10 @@ from tfx_bsl.sketches import QuantilesSketch
 
 from components.examples.pictures import brightness
 from components.examples.rejected import Rejected, SetAside
-from tasks import Category, Date, Feature, Split
+from tasks import Category, Date, Feature
+from tasks._splits import SPLITS
 from transforms import iso_dates
 
-SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 RANK_ERROR = 0.005
 TOP = 100
 EXAMPLES = 20

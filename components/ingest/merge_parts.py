@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from components.examples.statistics import SPLITS
 from components.examples.tfrecord import FULL_BYTES, SUFFIX
 from components.ingest.worker import SUMMARY, Schema, Summary
+from tasks._splits import SPLITS
 
 # Row ids are compared so many at a time.
 IDS = 4_000_000

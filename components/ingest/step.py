@@ -23,7 +23,7 @@ import numpy as np
 import tasks
 from components import beam_runners, forked_workers, machine
 from components.beam_options import pipeline_options
-from components.examples.statistics import SPLITS, Statistics
+from components.examples.statistics import Statistics
 from components.ingest import merge_parts, row_dates, worker_exchange
 from components.ingest.worker import Schema, Summary, write_part
 from components.progress import say
@@ -34,6 +34,7 @@ from components.reading.sources import snapshot, source_parts
 from components.storage import atomic_files, urls
 from components.storage.local_paths import source_kind
 from tasks import InputError, Task
+from tasks._splits import SPLITS
 from transforms import iso_dates
 
 UNFINISHED = ".unfinished"

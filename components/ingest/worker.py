@@ -14,7 +14,7 @@ import numpy as np
 
 from components.examples.encode import encode
 from components.examples.rejected import SetAside
-from components.examples.statistics import SPLITS, Statistics
+from components.examples.statistics import Statistics
 from components.examples.tfrecord import RecordWriter
 from components.ingest import row_dates
 from components.progress import say
@@ -23,6 +23,7 @@ from components.reading.check_rows import Rows, check
 from components.reading.row_ids import RowSequence, mix, value_bits
 from components.reading.source_rows import Source, part_batches
 from tasks import Category, Date, Feature, Number, Splits, Task
+from tasks._splits import SPLITS
 
 # A shard is closed when it holds so many bytes before compression, so that readers can share a large split.
 SHARD_BYTES = 256 << 20

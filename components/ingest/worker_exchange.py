@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from components.examples.statistics import SPLITS
 from components.examples.tfrecord import SUFFIX
 from components.ingest import merge_parts
 from components.ingest.worker import SUMMARY, Summary
 from components.storage import atomic_files, urls
+from tasks._splits import SPLITS
 
 
 class Exchange(Protocol):

@@ -12,11 +12,11 @@ import numpy as np
 
 import tasks
 from components.examples.drift import DRIFTED, drifts
-from components.examples.statistics import SPLITS
 from components.progress import say
 from components.serving import versions as served
 from components.storage import atomic_files
 from tasks import Category, Date, Feature, Number, Task
+from tasks._splits import SPLITS
 from transforms import iso_dates
 
 LINES = 10
