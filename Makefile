@@ -51,7 +51,8 @@ lint: install
 
 install: .venv/installed
 
-# Python compiles what is used when it is first imported, which is a part of what is there.
+# Of what is there, only what the steps import is compiled: here, where somebody waits anyway, and also for whom Python
+# is not to write bytecode.
 .venv/installed: requirements.lock
 	@"$(PYTHON)" -c '$(SUITABLE)' 2>/dev/null || { echo "Sluice needs Python 3.11, 3.12 or 3.13. Found: $$("$(PYTHON)" --version 2>&1 | tail -1). Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@echo "Setting up .venv with $$("$(PYTHON)" --version): about 250 packages, once (two to five minutes)."
@@ -62,7 +63,10 @@ install: .venv/installed
 		[ $$((seconds % 5)) -ne 0 ] || echo "  $$seconds s: $$(ls -d .venv/lib/python*/site-packages/*.dist-info | wc -l) packages in place"; \
 	done; wait $$!
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q -l .venv/lib/python*/site-packages
+	@echo "Compiling what the steps import (a quarter of a minute)."
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pipelines.local.warm_server >/dev/null 2>&1
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q -l .venv/lib/python*/site-packages
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q pipelines components tasks transforms
 	@touch $@
 
 lock: install

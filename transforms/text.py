@@ -12,13 +12,13 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 PADDING, START, OTHER, FIRST = 0, 1, 2, 3
-# What Keras counts as blanks: all of string.punctuation but the apostrophe, and tab and line feed.
-BLANKS = r"[!-&(-/:-@\[-`{-~\t\n ]+"
+# What Keras counts as blanks beside white space: all of string.punctuation but the apostrophe.
+PUNCTUATION = r"[!-&(-/:-@\[-`{-~]+"
 
 
 def words(text: tf.Tensor) -> tf.RaggedTensor:
     """Strings [b] as their words [b, (words)]: A to Z in lower case, punctuation as blanks, split on blanks."""
-    return tf.strings.split(tf.strings.regex_replace(tf.strings.lower(text), BLANKS, " "))
+    return tf.strings.split(tf.strings.regex_replace(tf.strings.lower(text), PUNCTUATION, " "))
 
 
 def tokens(text: tf.Tensor) -> tf.RaggedTensor:

@@ -117,16 +117,17 @@ def without(records: Records, names: Sequence[str]) -> list[bytes]:
     """The same examples but for these columns, of records that follow each other without a gap."""
     data = _array(records.data)
     _, begins = _varints(data, records.starts + 1)
-    change = np.zeros(len(data) + 1, np.int8)
+    cuts, ends = [begins[:0]], [begins[:0]]
     cut = np.zeros(len(records), np.int64)
     for rows, begin, key, length in _entries(data, records):
         mine = np.logical_or.reduce([_named(data, key, length, name) for name in names])
         size, value = _varints(data, (key + length)[mine] + 1)
-        end = value + size.astype(np.int64)
-        change[begin[mine]] += 1
-        change[end] -= 1
-        cut[rows[mine]] += end - begin[mine]
-    kept = data[np.cumsum(change[:-1], dtype=np.int8) == 0].tobytes()
+        cuts.append(begin[mine])
+        ends.append(value + size.astype(np.int64))
+        cut[rows[mine]] += ends[-1] - cuts[-1]
+    stops = [*np.sort(np.concatenate(cuts)).tolist(), len(records.data)]
+    starts = [0, *np.sort(np.concatenate(ends)).tolist()]
+    kept = b"".join([records.data[start:stop] for start, stop in zip(starts, stops, strict=True)])
     return _again(kept, begins - records.starts, records.ends - begins - cut)
 
 
