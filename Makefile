@@ -64,7 +64,7 @@ install: .venv/installed
 	done; wait $$!
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@echo "Compiling what the steps import (a quarter of a minute)."
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pipelines.local.warm_server >/dev/null 2>&1
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import pipelines.training; from components.ingest import step; from components.transform import step; from components.train import step; from components.evaluate import step" >/dev/null 2>&1
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q -l .venv/lib/python*/site-packages
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q pipelines components tasks transforms
 	@touch $@

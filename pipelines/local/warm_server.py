@@ -225,7 +225,3 @@ def _answers(address: str) -> bool:
     with suppress(OSError), warm_process.request(address, warm_process.ASK):
         return True
     return False
-
-
-if __name__ == "__main__":  # what `make install` does, so that Python compiles what a step imports
-    warm_process.load_all(PRELOAD)
