@@ -121,10 +121,8 @@ class Reader:
         self.task, self.train, self.preprocess = task, train, preprocessing.graph
         self.at_once, self.batch = _at_once(preprocessing.outputs), READ_BATCH
         if not alone:  # other processes use the other cores, and large batches cost less for each row
-            self.at_once, self.batch = (
-                1,
-                max(1, min(LARGE_BATCH, LARGE_BATCH_BYTES // _row_bytes(preprocessing.outputs))),
-            )
+            self.at_once = 1
+            self.batch = max(1, min(LARGE_BATCH, LARGE_BATCH_BYTES // _row_bytes(preprocessing.outputs)))
         parse = parser(task)
 
         # Not together with the preprocessing: TensorFlow would put operations of both together, and last bits differ.
@@ -132,12 +130,8 @@ class Reader:
         def complete(records: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
             features, label, _ = parse(records)
             rows = tf.where(complete_for_training(task, features))[:, 0]
-            left_out = tf.size(label) - tf.size(rows)
-            return (
-                {name: tf.gather(values, rows) for name, values in features.items()},
-                tf.gather(label, rows),
-                left_out,
-            )
+            whole = {name: tf.gather(values, rows) for name, values in features.items()}
+            return whole, tf.gather(label, rows), tf.size(label) - tf.size(rows)
 
         self.complete = complete
 

@@ -44,13 +44,8 @@ def _main(given: argparse.Namespace) -> int:
     if given.dry_run:
         return _dry_run(compiled_graph.training(), arguments, given)
     display = Events() if given.progress == "json" else None
-    result = run(
-        compiled_graph.training(given.runs_dir),
-        arguments,
-        given.runs_dir,
-        use_cache=not given.no_cache,
-        display=display,
-    )
+    training = compiled_graph.training(given.runs_dir)
+    result = run(training, arguments, given.runs_dir, use_cache=not given.no_cache, display=display)
     if given.json:
         print(json.dumps(as_json(result), indent=1))
     elif not result.trouble:
