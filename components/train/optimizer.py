@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.train import devices
+from components.train import devices, xla
 from tasks import Task, Train
 
 LOSSES = {
@@ -41,13 +41,21 @@ def compile_model(
         weighted_metrics=metrics if weighted else None,
         metrics=None if weighted else metrics,
         steps_per_execution=min(steps, STEPS_AT_ONCE) if found.strategy is None else 1,
-        # The replicas' gradients are summed in the midst of a step, which XLA cannot compile.
-        jit_compile=("auto" if train.xla is None else train.xla) if found.strategy is None else False,
+        jit_compile=compiles(model, train, steps, found),
     )
     model.optimizer.build(model.trainable_variables)
     if not model.jit_compile and not found.accelerated:
-        # Compiled by XLA, a CPU gives the same numbers each time (and is twice as fast); otherwise it must be told to.
+        # Compiled by XLA, a CPU gives the same numbers each time; otherwise it must be told to.
         tf.config.experimental.enable_op_determinism()
+
+
+def compiles(model: keras.Model, train: Train, steps: int, found: devices.Devices) -> bool | str:
+    """Whether XLA compiles the steps; "auto" leaves it to Keras, which does so for all models that it can."""
+    if found.strategy is not None:
+        return False  # The replicas' gradients are summed in the midst of a step, which XLA cannot compile.
+    if train.xla is not None:
+        return train.xla
+    return "auto" if found.accelerated else xla.pays(model, train.epochs * steps * found.batch(train))
 
 
 def optimizer(train: Train, steps: int) -> keras.optimizers.Optimizer:
