@@ -58,10 +58,10 @@ class Prepared:
             preprocessed_rows.Reader(self.task, settings, preprocessing), examples, ("eval",)
         )
 
-    def fit(self, model: str, directory: Path) -> tuple[Resume, list[np.ndarray]]:
-        """In three epochs; without XLA, which takes longer to compile."""
+    def fit(self, model: str, directory: Path, *, xla: bool = False) -> tuple[Resume, list[np.ndarray]]:
+        """In three epochs; mostly without XLA, which takes longer to compile."""
         settings = dataclasses.replace(
-            self.task.models[model].train, epochs=EPOCHS, xla=False, callbacks=lambda: [Keep(directory)]
+            self.task.models[model].train, epochs=EPOCHS, xla=xla, callbacks=lambda: [Keep(directory)]
         )
         watched = self.watched if settings.fit_on == "train" else None
         keras.utils.set_random_seed(0)
@@ -69,10 +69,12 @@ class Prepared:
         resume = train.fit(self.task, model, built, settings, self.rows, watched, 0, directory)
         return resume, [np.asarray(weights) for weights in built.get_weights()]
 
-    def resumed(self, model: str, directory: Path, state: bytes) -> tuple[Resume, list[np.ndarray]]:
+    def resumed(
+        self, model: str, directory: Path, state: bytes, *, xla: bool = False
+    ) -> tuple[Resume, list[np.ndarray]]:
         (directory / "resume").mkdir(parents=True)
         (directory / "resume" / KEPT).write_bytes(state)
-        return self.fit(model, directory)
+        return self.fit(model, directory, xla=xla)
 
 
 def _literal(value: Any) -> Any:
@@ -105,6 +107,20 @@ def test_a_fit_killed_after_its_first_or_second_epoch_comes_to_the_same_end(
         for one, other in zip(expected, received, strict=True):
             np.testing.assert_array_equal(one, other)
         assert not (tmp_path / str(epoch) / f"after-{epoch - 1}").exists()  # it did not begin afresh
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "model"), [("fashion_mnist", "mlp128"), ("imdb_padded", "average")])
+@pytest.mark.usefixtures("no_op_determinism")
+def test_so_does_one_that_xla_compiles(
+    name: str, model: str, prepared: Callable[[str], Prepared], tmp_path: Path
+) -> None:
+    whole, expected = prepared(name).fit(model, tmp_path / "whole", xla=True)
+    state = (tmp_path / "whole" / "after-1").read_bytes()
+    resumed, received = prepared(name).resumed(model, tmp_path / "again", state, xla=True)
+    assert resumed.history == whole.history
+    for one, other in zip(expected, received, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.slow

@@ -1,0 +1,82 @@
+"""When XLA compiles the steps of a fit on a CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import pytest
+import tensorflow as tf
+
+import tasks
+from components.train import devices, xla
+from components.train.optimizer import compile_model
+from tasks import Train
+
+MANY = 10_000_000
+
+
+class OwnStep(keras.Model):
+    def train_step(self, data: Any) -> Any:
+        return super().train_step(data)
+
+
+class Doubled(keras.layers.Layer):
+    def call(self, inputs: Any) -> Any:
+        return 2 * inputs
+
+
+def mlp(units: int = 128, kind: type[keras.Model] = keras.Model, *layers: keras.layers.Layer) -> keras.Model:
+    inputs = keras.Input((784,))
+    x = keras.layers.Dense(units, activation="relu")(inputs)
+    for layer in layers:
+        x = layer(x)
+    return kind(inputs, keras.layers.Dense(10, activation="softmax")(x))
+
+
+def test_a_long_fit_of_dense_layers_is_compiled() -> None:
+    assert xla.pays(mlp(), MANY)
+    assert xla.pays(keras.Sequential([keras.Input((784,)), keras.layers.Dense(128), keras.layers.Dropout(0.1)]), MANY)
+
+
+def test_a_short_fit_is_not() -> None:
+    assert not xla.pays(mlp(), 10_000)
+
+
+def test_a_small_model_is_not() -> None:
+    assert not xla.pays(mlp(8), 100 * MANY)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        mlp(128, OwnStep),
+        mlp(128, keras.Model, Doubled()),
+        mlp(128, keras.Model, keras.layers.Reshape((128, 1)), keras.layers.Conv1D(4, 3), keras.layers.Flatten()),
+        keras.Sequential([mlp(), keras.layers.Dense(1)]),
+    ],
+    ids=["a step of its own", "a layer of its own", "a convolution", "a model inside"],
+)
+def test_what_was_not_measured_is_not(model: keras.Model) -> None:
+    assert model.count_params() >= xla.WEIGHTS
+    assert not xla.pays(model, MANY)
+
+
+@pytest.mark.parametrize(
+    ("said", "steps", "compiled"),
+    [(None, 2000, True), (False, 2000, False), (None, 1, False), (True, 1, True)],
+)
+@pytest.mark.usefixtures("no_op_determinism")
+def test_the_task_has_the_last_word(said: bool | None, steps: int, compiled: bool) -> None:
+    model = mlp()
+    compile_model(tasks.get("fashion_mnist"), model, Train(epochs=1000, xla=said), ("prediction",), steps)
+    assert model.jit_compile is compiled
+
+
+def test_several_devices_are_never_compiled_for() -> None:
+    model, several = (
+        mlp(),
+        devices.Devices(names=("CPU:0", "CPU:1"), strategy=tf.distribute.MirroredStrategy(["CPU:0"])),
+    )
+    compile_model(tasks.get("fashion_mnist"), model, Train(epochs=1000, xla=True), ("prediction",), 2000, several)
+    assert not model.jit_compile
