@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -27,6 +27,8 @@ def compile_model(
     outputs: tuple[str, ...],
     steps: int,
     found: devices.Devices = devices.ONE,
+    *,
+    dense: bool = False,
 ) -> None:
     metrics: Any = WATCHED[task.kind]
     loss: Any = train.loss or LOSSES[task.kind]
@@ -41,7 +43,7 @@ def compile_model(
         weighted_metrics=metrics if weighted else None,
         metrics=None if weighted else metrics,
         steps_per_execution=min(steps, STEPS_AT_ONCE) if found.strategy is None else 1,
-        jit_compile=compiles(model, train, steps, found),
+        jit_compile=compiles(model, train, steps, found, dense=dense),
     )
     model.optimizer.build(model.trainable_variables)
     if not model.jit_compile and not found.accelerated:
@@ -49,13 +51,15 @@ def compile_model(
         tf.config.experimental.enable_op_determinism()
 
 
-def compiles(model: keras.Model, train: Train, steps: int, found: devices.Devices) -> bool | str:
+def compiles(
+    model: keras.Model, train: Train, steps: int, found: devices.Devices, *, dense: bool
+) -> bool | Literal["auto"]:
     """Whether XLA compiles the steps; "auto" leaves it to Keras, which does so for all models that it can."""
     if found.strategy is not None:
         return False  # The replicas' gradients are summed in the midst of a step, which XLA cannot compile.
     if train.xla is not None:
         return train.xla
-    return "auto" if found.accelerated else xla.pays(model, train.epochs * steps * found.batch(train))
+    return "auto" if found.accelerated else dense and xla.pays(model, train, steps, found.batch(train))
 
 
 def optimizer(train: Train, steps: int) -> keras.optimizers.Optimizer:

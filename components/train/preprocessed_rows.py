@@ -86,6 +86,11 @@ class Rows:
 
         return all(map(alike, self.outputs.values()))
 
+    @property
+    def dense(self) -> bool:
+        """Whether a batch is a part of what has one shape, in memory as on disk."""
+        return self.in_blocks and not any(isinstance(rows, Sparse) for rows in self.outputs.values())
+
     def gather(self, index: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor | None]:
         inputs = {name: _gathered(rows, index) for name, rows in self.outputs.items()}
         weights = None if self.weights is None else tf.gather(self.weights, index)

@@ -15,7 +15,7 @@ from components.train.preprocessed_rows import Rows
 
 # So many batches are gathered at a time, unless they take more than this.
 BLOCK, BLOCK_BYTES = 64, 32 << 20
-Order = Callable[[int], tf.data.Dataset]
+Order = Callable[..., tf.data.Dataset]
 Example = Callable[[tf.Tensor], tuple[Any, ...]]
 
 
@@ -34,8 +34,11 @@ class Epoch(keras.callbacks.Callback):
         return tf.data.Dataset.range(1).map(plain(lambda _: self.number.read_value()))
 
 
-def order(rows: Rows, batch: int, *, seed: int, epochs: tf.data.Dataset) -> tf.data.Dataset:
-    """The row numbers of these epochs' shuffled batches: they hang on the seed and the epoch alone."""
+def order(rows: Rows, batch: int, *, seed: int, epochs: tf.data.Dataset, counted: bool = True) -> tf.data.Dataset:
+    """The row numbers of these epochs' shuffled batches: they hang on the seed and the epoch alone.
+
+    Where they are not counted, it is for the reader to know how many there are.
+    """
 
     @plain
     def shuffled(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -43,8 +46,11 @@ def order(rows: Rows, batch: int, *, seed: int, epochs: tf.data.Dataset) -> tf.d
         index = tf.random.experimental.stateless_shuffle(tf.range(rows.count), seeds)
         return tf.data.Dataset.from_tensor_slices(index).batch(batch)
 
+    batches = epochs.flat_map(shuffled)
+    if not counted:
+        return batches
     steps = math.ceil(rows.count / batch) * int(epochs.cardinality())
-    return epochs.flat_map(shuffled).apply(tf.data.experimental.assert_cardinality(steps))
+    return batches.apply(tf.data.experimental.assert_cardinality(steps))
 
 
 def numbers(rows: Rows, batch: int) -> tf.data.Dataset:
@@ -57,13 +63,17 @@ def fed(order: tf.data.Dataset, example: Example) -> tf.data.Dataset:
     return order.map(example, num_parallel_calls=2).prefetch(4)
 
 
-def fed_in_blocks(order: Order, example: Example, batch: int) -> tf.data.Dataset:
-    """The batches of `fed`, gathered many at a time: each time costs more than a small batch's rows do."""
+def batches_in_a_block(order: Order, example: Example, batch: int) -> int:
+    """How many are gathered at a time: each time costs more than a small batch's rows do."""
     one = order(batch).map(example)
     row = sum(
         math.prod(size or 1 for size in spec.shape[1:]) * spec.dtype.size for spec in tf.nest.flatten(one.element_spec)
     )
-    block = max(1, min(BLOCK, BLOCK_BYTES // (batch * row)))
+    return max(1, min(BLOCK, BLOCK_BYTES // (batch * row)))
+
+
+def fed_in_blocks(order: Order, example: Example, batch: int) -> tf.data.Dataset:
+    """The batches of `fed`, gathered many at a time."""
 
     @plain
     def batches(*block: Any) -> tf.data.Dataset:
@@ -74,8 +84,8 @@ def fed_in_blocks(order: Order, example: Example, batch: int) -> tf.data.Dataset
         last = tf.data.Dataset.from_tensors(rest).take(tf.cast(count > whole, tf.int64))
         return tf.data.Dataset.from_tensor_slices(full).concatenate(last)
 
-    blocks = order(batch * block).map(example).prefetch(1)
-    steps = tf.data.experimental.assert_cardinality(int(one.cardinality()))
+    blocks = order(batch * batches_in_a_block(order, example, batch)).map(example).prefetch(1)
+    steps = tf.data.experimental.assert_cardinality(int(order(batch).cardinality()))
     return blocks.flat_map(batches).apply(steps).prefetch(4)
 
 

@@ -33,6 +33,7 @@ from components.train import (
     shuffled_batches,
     tensorboard,
     warm_start,
+    xla,
 )
 from components.train.callbacks import LossRatio, Progress
 from components.train.checkpoint import HISTORY, Resume
@@ -202,7 +203,7 @@ def fit(
     outputs, batch = task.models[model_name].outputs, found.batch(train)
     steps = math.ceil(rows.count / batch)
     with found.scope():
-        compile_model(task, model, train, outputs, steps, found)
+        compile_model(task, model, train, outputs, steps, found, dense=rows.dense)
     early = None
     if watched is not None and (train.keep_best or train.patience is not None):
         patience = train.epochs if train.patience is None else train.patience
@@ -218,9 +219,10 @@ def fit(
     say(f"training on {rows.count:,} rows")
     if first >= train.epochs or resume.stopped:
         return resume
+    looped = model.jit_compile and rows.dense and not found.accelerated
     # To begin to read costs more than a short epoch: it is done once for all. At the end of a long one it would be too
-    # late, as Keras looks only every so many steps.
-    together = found.strategy is None and steps <= STEPS_AT_ONCE
+    # late, as Keras looks only every so many steps; unless what it looks at are blocks of an epoch's own.
+    together = found.strategy is None and (looped or steps <= STEPS_AT_ONCE)
     epochs = tf.data.Dataset.range(first, train.epochs) if together else epoch.now
     order = functools.partial(shuffled_batches.order, rows, seed=seed, epochs=epochs)
     example = shuffled_batches.example(rows, model, outputs)
@@ -234,7 +236,13 @@ def fit(
             callbacks=callbacks,
         )  # fmt: skip
     else:
-        if rows.in_blocks:
+        if looped:
+            block = shuffled_batches.batches_in_a_block(order, example, batch)
+            # Keras counts batches, and would take the number of blocks for theirs.
+            batches = shuffled_batches.fed(order(batch * block, counted=False), example)
+            model.steps_per_execution = block
+            model.train_function = xla.train_function(model, batch, block)
+        elif rows.in_blocks:
             batches = shuffled_batches.fed_in_blocks(order, example, batch)
         else:
             batches = shuffled_batches.fed(order(batch), example)

@@ -1,8 +1,15 @@
-"""Whether XLA compiles the steps of a fit on a CPU, where the task does not say so."""
+"""XLA on a CPU: the steps of many batches as one loop, so that a step costs little more than its arithmetic."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import keras
+import tensorflow as tf
+
+from components.examples.parse import plain
+from tasks import Train
 
 # Known to be compiled to something faster. Convolutions are not: a small network of them took 70 s to compile, and five
 # times as long for a step. Code that is not Keras' own may not compile at all.
@@ -13,16 +20,54 @@ LAYERS = frozenset(
         "Reshape",
     }
 )  # fmt: skip
-# With fewer weights, a step takes no less time. With less work (weights times rows of all epochs), the fit is over
-# before it has earned the second or two of the compilation.
-WEIGHTS, WORK = 50_000, 1e10
+# Seconds: what a compiled step saves, whatever is in it; what it saves for each weight and row of a batch; and what
+# must be saved in all, about twice the time of the compilation. Measured on two cores.
+STEP, WEIGHT, WORTH = 300e-6, 1.5e-10, 2.0
 
 
-def pays(model: keras.Model, rows: int) -> bool:
-    """Whether a fit of so many rows, those of all epochs, ends earlier when its steps are compiled."""
+def pays(model: keras.Model, train: Train, steps: int, batch: int) -> bool:
+    """Whether the fit ends earlier when steps are compiled, of which an epoch has so many."""
     operations = [model, *getattr(model, "operations", model.layers)]
     if any(type(one).__module__.partition(".")[0] != "keras" for one in operations):
         return False
     known = all(type(one).__name__ in LAYERS for one in operations[1:])
-    weights = model.count_params()
-    return known and weights >= WEIGHTS and weights * rows >= WORK
+    # With patience, a fit seldom comes to its last epoch.
+    epochs = train.epochs if train.patience is None else min(train.epochs, 2 * train.patience)
+    return known and epochs * steps * (STEP + WEIGHT * batch * model.count_params()) >= WORTH
+
+
+def train_function(model: keras.Model, batch: int, block: int) -> Callable[[Iterator[Any]], dict[str, tf.Tensor]]:
+    """What Keras' fit calls: it takes the next rows of at most so many batches, and makes a step with each batch."""
+    step = tf.function(plain(model.train_step), jit_compile=True)
+
+    @plain
+    def steps(batches: Any, count: tf.Tensor) -> None:
+        def one(number: tf.Tensor) -> tf.Tensor:
+            model.train_step(tf.nest.map_structure(lambda rows: rows[number], batches))
+            return number + 1
+
+        tf.while_loop(lambda number: number < count, one, [0])
+
+    steps = tf.function(steps, jit_compile=True)
+
+    @plain
+    def fit(iterator: Iterator[Any]) -> dict[str, tf.Tensor]:
+        rows = next(iterator)
+        count = tf.shape(tf.nest.flatten(rows)[0])[0]
+        whole = count // batch * batch
+
+        def in_batches(rows: tf.Tensor) -> tf.Tensor:
+            # Of one shape always, so that it is compiled once.
+            missing = [[0, block * batch - whole], *([[0, 0]] * (rows.shape.rank - 1))]
+            return tf.reshape(tf.pad(rows[:whole], missing), [block, batch, *rows.shape[1:]])
+
+        def last() -> int:
+            step(tf.nest.map_structure(lambda rows: rows[whole:], rows))
+            return 0
+
+        steps(tf.nest.map_structure(in_batches, rows), count // batch)
+        tf.cond(count > whole, last, lambda: 0)
+        metrics: dict[str, tf.Tensor] = model.get_metrics_result()
+        return metrics
+
+    return tf.function(fit)

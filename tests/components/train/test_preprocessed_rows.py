@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import keras
 import numpy as np
@@ -125,6 +126,41 @@ def test_a_fit_comes_to_the_same_weights_bit_for_bit(plane, tmp_path, monkeypatc
     for one, two, three in zip(*weights, strict=True):
         np.testing.assert_array_equal(one, two)
         np.testing.assert_array_equal(one, three)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_op_determinism")
+def test_a_fit_compiled_by_xla_does_so_too_and_leaves_no_row_out(plane, tmp_path, monkeypatch):
+    monkeypatch.setattr(shuffled_batches, "BLOCK", 2)
+
+    def build():
+        inputs, middle = of_numbers()
+        return keras.Model(inputs, keras.layers.Dropout(0.0)(keras.layers.Dense(1)(middle(inputs[0]))))
+
+    def seen():
+        return [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: ends[-1].append(batch))]
+
+    ends = []
+    task = dataclasses.replace(plane, models={"one": Model(build, Train(epochs=1))})
+    given = {layer.name: OUTPUTS[layer.name] for layer in of_numbers()[0]}
+    for room, xla in ((Room(), True), (Room(0, tmp_path), True), (Room(), False)):
+        settings = Train(epochs=3, batch_size=8, learning_rate=0.05, patience=2, xla=xla, callbacks=seen)
+        rows = dataclasses.replace(kept(given, room), labels=tf.constant(NUMBERS[:, :1]))
+        keras.utils.set_random_seed(0)
+        model = train.build(task, "one", {}, rows)
+        ends.append([])
+        resume = train.fit(task, "one", model, settings, rows, rows, 0, tmp_path / str(len(ends)))
+        assert model.jit_compile is xla
+        assert int(model.optimizer.iterations) == 3 * math.ceil(rows.count / 8)
+        ends[-1] = (ends[-1], resume.history, [np.asarray(each) for each in model.get_weights()])
+    memory, disk, plain = ends
+    assert memory[0] == disk[0] == [1, 3, 5] * 3  # the last step of each block, as Keras numbers them
+    assert memory[1] == disk[1]
+    assert memory[1]["loss"] == pytest.approx(plain[1]["loss"], rel=1e-5)
+    assert memory[1]["val_loss"] == pytest.approx(plain[1]["val_loss"], rel=1e-5)
+    for one, two, three in zip(memory[2], disk[2], plain[2], strict=True):
+        np.testing.assert_array_equal(one, two)
+        np.testing.assert_allclose(one, three, rtol=1e-4, atol=1e-6)
 
 
 def test_what_a_killed_fit_has_preprocessed_is_not_preprocessed_again(plane, plane_rows, write_examples, tmp_path):

@@ -13,7 +13,7 @@ from components.train import devices, xla
 from components.train.optimizer import compile_model
 from tasks import Train
 
-MANY = 10_000_000
+LONG = Train(epochs=5)
 
 
 class OwnStep(keras.Model):
@@ -35,16 +35,24 @@ def mlp(units: int = 128, kind: type[keras.Model] = keras.Model, *layers: keras.
 
 
 def test_a_long_fit_of_dense_layers_is_compiled() -> None:
-    assert xla.pays(mlp(), MANY)
-    assert xla.pays(keras.Sequential([keras.Input((784,)), keras.layers.Dense(128), keras.layers.Dropout(0.1)]), MANY)
+    assert xla.pays(mlp(), LONG, steps=2000, batch=32)
+    sequential = keras.Sequential([keras.Input((784,)), keras.layers.Dense(128), keras.layers.Dropout(0.1)])
+    assert xla.pays(sequential, LONG, steps=2000, batch=32)
 
 
 def test_a_short_fit_is_not() -> None:
-    assert not xla.pays(mlp(), 10_000)
+    assert not xla.pays(mlp(), LONG, steps=10, batch=32)
 
 
-def test_a_small_model_is_not() -> None:
-    assert not xla.pays(mlp(8), 100 * MANY)
+def test_a_small_model_is_where_there_are_many_steps() -> None:
+    assert not xla.pays(mlp(1), LONG, steps=500, batch=32)
+    assert xla.pays(mlp(1), LONG, steps=5000, batch=32)
+
+
+def test_what_will_stop_early_is_a_short_fit() -> None:
+    train = Train(epochs=1000, patience=2)
+    assert not xla.pays(mlp(), train, steps=200, batch=32)
+    assert xla.pays(mlp(), train, steps=2000, batch=32)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +66,7 @@ def test_a_small_model_is_not() -> None:
     ids=["a step of its own", "a layer of its own", "a convolution", "a model inside"],
 )
 def test_what_was_not_measured_is_not(model: keras.Model) -> None:
-    assert model.count_params() >= xla.WEIGHTS
-    assert not xla.pays(model, MANY)
+    assert not xla.pays(model, LONG, steps=2000, batch=32)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +76,8 @@ def test_what_was_not_measured_is_not(model: keras.Model) -> None:
 @pytest.mark.usefixtures("no_op_determinism")
 def test_the_task_has_the_last_word(said: bool | None, steps: int, compiled: bool) -> None:
     model = mlp()
-    compile_model(tasks.get("fashion_mnist"), model, Train(epochs=1000, xla=said), ("prediction",), steps)
+    train = Train(epochs=5, xla=said)
+    compile_model(tasks.get("fashion_mnist"), model, train, ("prediction",), steps, dense=True)
     assert model.jit_compile is compiled
 
 
