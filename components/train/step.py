@@ -237,11 +237,7 @@ def fit(
         )  # fmt: skip
     else:
         if looped:
-            block = shuffled_batches.batches_in_a_block(order, example, batch)
-            # Keras counts batches, and would take the number of blocks for theirs.
-            batches = shuffled_batches.fed(order(batch * block, counted=False), example)
-            model.steps_per_execution = block
-            model.train_function = xla.train_function(model, batch, block)
+            batches = in_compiled_blocks(model, order, example, batch)
         elif rows.in_blocks:
             batches = shuffled_batches.fed_in_blocks(order, example, batch)
         else:
@@ -252,3 +248,14 @@ def fit(
             validation_data=shuffled_batches.fed(*held_out) if held_out else None, shuffle=False, verbose=0,
         )  # fmt: skip
     return resume
+
+
+def in_compiled_blocks(
+    model: keras.Model, order: shuffled_batches.Order, example: shuffled_batches.Example, batch: int
+) -> tf.data.Dataset:
+    """What Keras' fit takes, a block of batches at a time; the model makes all steps of one in one go."""
+    block = shuffled_batches.batches_in_a_block(order, example, batch)
+    model.steps_per_execution = block
+    model.train_function = xla.train_function(model, batch, block)
+    # Keras counts batches, and would take the number of blocks for theirs.
+    return shuffled_batches.fed(order(batch * block, counted=False), example)
