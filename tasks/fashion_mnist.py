@@ -111,7 +111,9 @@ def _read(pictures: RealFile, labels: RealFile, data_dir: Path | None) -> Iterat
         pixels.read(16)
         for start in range(0, len(classes), CHUNK):
             chunk = classes[start : start + CHUNK]
-            yield pd.DataFrame({"image": [pixels.read(size) for _ in chunk], "label": chunk.astype(np.int64)})
+            images = memoryview(pixels.read(size * len(chunk)))
+            rows = [bytes(images[at : at + size]) for at in range(0, len(images), size)]
+            yield pd.DataFrame({"image": rows, "label": chunk.astype(np.int64)})
 
 
 def sample() -> Sequence[Part]:

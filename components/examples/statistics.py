@@ -276,4 +276,6 @@ def as_numbers(values: pa.Array) -> np.ndarray:
     if pa.types.is_string(values.type):
         lengths = pc.utf8_length(values).cast(pa.float64())
         return pc.fill_null(lengths, math.nan).to_numpy(zero_copy_only=False)
-    return np.array([math.nan if v is None else brightness(v) for v in values.to_pylist()])
+    found = np.full(len(values), math.nan)
+    found[values.is_valid().to_numpy(zero_copy_only=False)] = brightness(values.drop_null().to_pylist())
+    return found

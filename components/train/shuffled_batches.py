@@ -60,7 +60,14 @@ def numbers(rows: Rows, batch: int) -> tf.data.Dataset:
 
 def fed(order: tf.data.Dataset, example: Example) -> tf.data.Dataset:
     """What Keras' fit takes, from the row numbers of its batches."""
-    return order.map(example, num_parallel_calls=2).prefetch(4)
+    return as_written(order.map(example, num_parallel_calls=2).prefetch(4))
+
+
+def as_written(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Without tf.data's search for better numbers: here it has none to find, and may take a second to end."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 def batches_in_a_block(order: Order, example: Example, batch: int) -> int:
@@ -86,7 +93,7 @@ def fed_in_blocks(order: Order, example: Example, batch: int) -> tf.data.Dataset
 
     blocks = order(batch * batches_in_a_block(order, example, batch)).map(example).prefetch(1)
     steps = tf.data.experimental.assert_cardinality(int(order(batch).cardinality()))
-    return blocks.flat_map(batches).apply(steps).prefetch(4)
+    return as_written(blocks.flat_map(batches).apply(steps).prefetch(4))
 
 
 def example(rows: Rows, model: keras.Model, outputs: tuple[str, ...]) -> Example:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tensorflow_transform as tft
-from tensorflow_transform.impl_helper import analyze_in_place
+from tensorflow_transform import analyzer_nodes
+from tensorflow_transform.impl_helper import analyze_in_place, trace_preprocessing_function
 
 import tasks
 from components import beam_runners, forked_workers
@@ -120,4 +120,6 @@ def shared_by_processes(task: tasks.Task, preprocess: Preprocess, examples: str)
 
 
 def needs_analysis(task: tasks.Task, preprocess: Preprocess) -> bool:
-    return bool(tft.get_analyze_input_columns(preprocess, tensor_types(task)))
+    """Whether it takes statistics. A tf.debugging.Assert, of a row alone, is nothing to read all rows for."""
+    graph, *_ = trace_preprocessing_function(preprocess, tensor_types(task), use_tf_compat_v1=False)
+    return bool(graph.get_collection(analyzer_nodes.TENSOR_REPLACEMENTS))
