@@ -27,10 +27,12 @@ STEP, WEIGHT, WORTH = 300e-6, 1.5e-10, 2.0
 
 def pays(model: keras.Model, train: Train, steps: int, batch: int) -> bool:
     """Whether the fit ends earlier when steps are compiled, of which an epoch has so many."""
-    operations = [model, *getattr(model, "operations", model.layers)]
-    if any(type(one).__module__.partition(".")[0] != "keras" for one in operations):
+    operations = getattr(model, "operations", model.layers)
+    # Such as an activation.
+    parts = [part for one in operations for part in vars(one).values() if callable(part)]
+    if any(str(one.__module__).partition(".")[0] != "keras" for one in (model, *operations, *parts)):
         return False
-    known = all(type(one).__name__ in LAYERS for one in operations[1:])
+    known = all(type(one).__name__ in LAYERS for one in operations)
     # With patience, a fit seldom comes to its last epoch.
     epochs = train.epochs if train.patience is None else min(train.epochs, 2 * train.patience)
     return known and epochs * steps * (STEP + WEIGHT * batch * model.count_params()) >= WORTH

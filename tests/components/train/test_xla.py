@@ -60,10 +60,19 @@ def test_what_will_stop_early_is_a_short_fit() -> None:
     [
         mlp(128, OwnStep),
         mlp(128, keras.Model, Doubled()),
+        mlp(128, keras.Model, keras.layers.Dense(4, activation=lambda x: x)),
+        mlp(128, keras.Model, keras.layers.Dense(4, kernel_regularizer=lambda weights: 0.0)),
         mlp(128, keras.Model, keras.layers.Reshape((128, 1)), keras.layers.Conv1D(4, 3), keras.layers.Flatten()),
         keras.Sequential([mlp(), keras.layers.Dense(1)]),
     ],
-    ids=["a step of its own", "a layer of its own", "a convolution", "a model inside"],
+    ids=[
+        "a step of its own",
+        "a layer of its own",
+        "an activation of its own",
+        "a regularizer of its own",
+        "a convolution",
+        "a model inside",
+    ],
 )
 def test_what_was_not_measured_is_not(model: keras.Model) -> None:
     assert not xla.pays(model, LONG, steps=2000, batch=32)
