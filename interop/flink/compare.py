@@ -43,6 +43,7 @@ def main() -> int:
     words.add_argument("--rows", type=int, default=ROWS, help=f"of auto_mpg, in {FILES} files; default: {ROWS}")
     words.add_argument("--data-dir", default="", help="the real data for the other tasks; default: their samples")
     given = words.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # not before the cluster has ended
     unlike: list[str] = []
     with tempfile.TemporaryDirectory(prefix="sluice-flink-") as folder:
         cars = write_cars(Path(folder) / "cars", given.rows)
