@@ -28,8 +28,8 @@ from components.progress import say
 from components.storage import urls
 from components.transform import kept_analyses
 
-# Rows of which TensorFlow makes numbers at once. Of texts more, as each batch's words go through Beam one by one.
-BATCH, BATCH_OF_TEXTS = 4096, 16384
+# Rows of which TensorFlow makes numbers at once.
+BATCH = 4096
 READ = "rows read"
 KEPT, NEW = analyzer_cache.DatasetKey("kept"), analyzer_cache.DatasetKey("new")
 OPEN = analyzer_cache.DatasetKey("open", is_cached=False)
@@ -148,8 +148,7 @@ def _read(pipeline: beam.Pipeline, task: tasks.Task, name: str, files: list[str]
 
 
 def _record_batches(task: tasks.Task, schema: pa.Schema, shard: str) -> Iterator[pa.RecordBatch]:
-    batch = BATCH_OF_TEXTS if any(isinstance(feature, tasks.Text) for feature in task.features) else BATCH
-    for columns, label, _ in parsed(task, "", "train", batch, only=shard).as_numpy_iterator():
+    for columns, label, _ in parsed(task, "", "train", BATCH, only=shard).as_numpy_iterator():
         Metrics.counter("sluice", READ).inc(len(label))
         one_each = pa.array(np.arange(len(label) + 1, dtype=np.int32))
         values = [pa.array(columns[field.name], field.type.value_type) for field in schema]

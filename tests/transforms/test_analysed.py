@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,19 +42,27 @@ def preprocess(features: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory, write_examples: Callable[..., str]) -> str:
+    return analysed(preprocess, ROWS, tmp_path_factory.mktemp("analysed"), write_examples)
+
+
+def analysed(
+    preprocess: transform.Preprocess,
+    rows: Sequence[Mapping[str, Any]],
+    folder: Path,
+    write_examples: Callable[..., str],
+) -> str:
+    """The graph that comes of these rows."""
     task = Task(
         about="Literal rows",
-        features=(Number("a"), Number("b"), Number("c"), Text("review")),
+        features=tuple(Text(name) if name == "review" else Number(name) for name in rows[0] if name != "y"),
         label=Number("y"),
         sample=lambda: (Part(name="none", read=lambda: ()),),
         preprocess=preprocess,
         models={"none": Model(lambda: None, Train(epochs=1))},
         gate=(Bar("mae", 1.0),),
     )
-    folder = tmp_path_factory.mktemp("analysed")
-    transform.analyse(
-        task, preprocess, write_examples(task, folder / "examples", {"train": ROWS}), str(folder / "graph"), []
-    )
+    examples = write_examples(task, folder / "examples", {"train": rows})
+    transform.analyse(task, preprocess, examples, str(folder / "graph"), [])
     return str(folder / "graph")
 
 
@@ -97,6 +106,31 @@ def test_a_vocabulary_that_no_output_uses_is_kept(graph: str) -> None:
     assert set(tft.TFTransformOutput(graph).vocabulary_by_name("tokens")) == {
         *(b"the", b"film", b"end", b"The", b"film;", b"a", b"GOOD", b"one", b"good")
     }
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_a_vocabulary_is_that_of_tf_transform(size: int, tmp_path: Path, write_examples: Callable[..., str]) -> None:
+    rows = [{"review": review, "y": 0.0} for review in ("b a  b \n c", "a\nb c\r \r\n d\te é", " ", "d\te a é ü")]
+
+    def both(features: dict[str, Any]) -> dict[str, Any]:
+        tokens = text.tokens(features["review"])
+        text.vocabulary(tokens, size, "ours")
+        tft.vocabulary(tokens.flat_values, top_k=size, vocab_filename="theirs")
+        return dict(features)
+
+    found = tft.TFTransformOutput(analysed(both, rows, tmp_path, write_examples))
+    assert found.vocabulary_by_name("ours") == found.vocabulary_by_name("theirs")
+
+
+def test_without_any_word_none_is_known(tmp_path: Path, write_examples: Callable[..., str]) -> None:
+    rows = [{"review": "  ", "y": 0.0}]
+    graph = analysed(lambda features: {"ids": ids_of(features["review"])}, rows, tmp_path, write_examples)
+    ids = Preprocessing(graph).graph({"review": tf.constant(["", "a word"])})["ids"]
+    assert ids.numpy().tolist() == [[1, 0], [1, 2]]
+
+
+def ids_of(review: tf.Tensor) -> tf.Tensor:
+    return text.pad(text.ids(text.words(review), size=7), 2)
 
 
 def test_ids_begin_with_the_start_mark_and_count_from_four(outputs: dict[str, Any]) -> None:
