@@ -68,19 +68,17 @@ def _binary(label: Array, prediction: Array) -> Weighted:
     columns = np.stack(
         [positive == chosen, loss, positive & chosen, chosen, positive, squared], axis=1, dtype=np.float64
     )
-    area, under, gap = _area(positive, prediction), _average_precision(positive, prediction), _gap(label, prediction)
+    curves, gap = _curves(positive, prediction), _gap(label, prediction)
 
     def compute(weights: Array) -> dict[str, Array]:
         right, lost, both, said, true, wide = (weights @ columns).T
         rows = weights.sum(axis=1)
-        return {
+        return curves(weights) | {
             "accuracy": right / rows,
-            "auc": area(weights),
             "brier": wide / rows,
             "calibration_error": gap(weights),
             "f1": _ratio(2 * both, said + true),
             "log_loss": lost / rows,
-            "pr_auc": under(weights),
             "precision": _ratio(both, said),
             "recall": _ratio(both, true),
         }
@@ -88,34 +86,25 @@ def _binary(label: Array, prediction: Array) -> Weighted:
     return compute
 
 
-def _area(positive: Array, score: Array) -> Callable[[Array], Array]:
-    """The area under the ROC curve: how often a positive row stands above a negative one, half for a tie."""
-    order = np.argsort(score, kind="stable")
-    ordered, up = score[order], positive[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] > ordered[:-1]]))
+def _curves(positive: Array, score: Array) -> Weighted:
+    """The areas under two curves.
 
-    def compute(weights: Array) -> Array:
-        sorted_weights = weights[:, order]
-        above = np.add.reduceat(sorted_weights * up, starts, axis=1)
-        negative = np.add.reduceat(sorted_weights * ~up, starts, axis=1)
-        below = np.cumsum(negative, axis=1) - negative / 2
-        return _ratio((above * below).sum(axis=1), above.sum(axis=1) * negative.sum(axis=1))
-
-    return compute
-
-
-def _average_precision(positive: Array, score: Array) -> Callable[[Array], Array]:
-    """The precision at each score that occurs, weighed by the positive rows that have it."""
+    ROC: how often a positive row stands above a negative one, half for a tie. Precision and recall: the precision at
+    each score that occurs, weighed by the positive rows that have it.
+    """
     order = np.argsort(-score, kind="stable")
     ordered, up = score[order], positive[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] < ordered[:-1]]))
 
-    def compute(weights: Array) -> Array:
+    def compute(weights: Array) -> dict[str, Array]:
         sorted_weights = weights[:, order]
+        said = np.add.reduceat(sorted_weights, starts, axis=1)
         gained = np.add.reduceat(sorted_weights * up, starts, axis=1)
-        said = np.cumsum(np.add.reduceat(sorted_weights, starts, axis=1), axis=1)
-        precision = np.cumsum(gained, axis=1) / np.maximum(said, 1)
-        return _ratio((gained * precision).sum(axis=1), gained.sum(axis=1))
+        all_said, all_gained = np.cumsum(said, axis=1), np.cumsum(gained, axis=1)
+        true = all_gained[:, -1]
+        above = np.einsum("ij,ij->i", said - gained, all_gained - gained / 2)
+        precise = np.einsum("ij,ij->i", gained, all_gained / np.maximum(all_said, 1))
+        return {"auc": _ratio(above, true * (all_said[:, -1] - true)), "pr_auc": _ratio(precise, true)}
 
     return compute
 

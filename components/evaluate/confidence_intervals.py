@@ -24,7 +24,7 @@ IN_TAIL, MOST_RESAMPLES = 10, 10_000
 # Beyond these rows a part of them is resampled and the spread scaled to all: it is then about 1% off.
 MOST_ROWS = 10_000
 # Weights at a time: so few that what is made of them stays in the processor's cache.
-CELLS = 1 << 18
+CELLS = 1 << 16
 DIGITS = 6  # beyond them, the order in which a processor adds numbers up could show
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ Moved = list[tuple[str, float]]
 MOST_WORDS = 150
 TOLD = 4
 NEGLIGIBLE = 1e-4
-WORD = re.compile(r"\w+(?:['’]\w+)*")
+WORD_AND_BLANKS_BEFORE = re.compile(r"\s*(\w+(?:['’]\w+)*)")
 
 
 def moved(feature: Text, row: Mapping[str, Any], ask: Callable[[Mapping[str, Array]], Array]) -> Moved:
@@ -26,8 +26,9 @@ def moved(feature: Text, row: Mapping[str, Any], ask: Callable[[Mapping[str, Arr
     Of several classes the answer is the probability of the one that was chosen.
     """
     text = bytes(row[feature.name]).decode(errors="replace")
-    words = list(dict.fromkeys(word.lower() for word in WORD.findall(text)))[:MOST_WORDS]
-    texts = [text, *(without(text, word) for word in words)]
+    found = places(text)
+    words = list(found)[:MOST_WORDS]
+    texts = [text, *(without(text, found[word]) for word in words)]
     columns = {name: _column([value] * len(texts)) for name, value in row.items()}
     answers = ask(columns | {feature.name: _column([one.encode() for one in texts])})
     if answers.ndim == 2:
@@ -42,6 +43,15 @@ def _column(values: list[Any]) -> Array:
     return np.array(values, np.dtype("O") if isinstance(values[0], bytes) else None)
 
 
-def without(text: str, word: str) -> str:
-    """The text without the word, wherever it stands and however it is capitalised."""
-    return re.sub(rf"\s*(?<!\w){re.escape(word)}(?!\w)", "", text, flags=re.IGNORECASE)
+def places(text: str) -> dict[str, list[tuple[int, int]]]:
+    """Each word in lower case, in the order of the text, with where it and the blanks before it begin and end."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for match in WORD_AND_BLANKS_BEFORE.finditer(text):
+        found.setdefault(match[1].lower(), []).append(match.span())
+    return found
+
+
+def without(text: str, places: Sequence[tuple[int, int]]) -> str:
+    """The text without these places, which are in its order."""
+    starts, ends = [0, *(end for _, end in places)], [*(start for start, _ in places), len(text)]
+    return "".join(text[start:end] for start, end in zip(starts, ends, strict=True))

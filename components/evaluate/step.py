@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,32 +66,31 @@ def run(
     say("judging")
     frame, sha256 = answers.read(predictions), tree_hash(Path(model) / "serving")
     judged = compared(definition, version, frame)
-    document = verdict_.document(
-        definition,
-        judged.rows,
-        honest=seen_in_training.look(definition, examples, judged.rows["row"].to_numpy(), read_json(statistics)),
-        raw=raw_rows(definition, examples),
-        task=task, model_name=model_name, model_sha256=sha256, champion=champion,
-        same_data=version is not None and is_experiment(version, read_json(statistics), frame),
-        against=judged.against,
-        predictions=fingerprint(predictions),
-        **{**asked, **judged.facts, "rows": len(judged.rows)},
-    )  # fmt: skip
-    metrics.update({name: value for name, value in document["metrics"].items() if value is not None})
-    classification.update(kubeflow_metrics.describe(definition, frame))
-    write_verdict(document, blessing, verdict)
-
-    say("writing the report")
+    same_data = version is not None and is_experiment(version, read_json(statistics), frame)
     if len(judged.rows) < len(frame) or judged.against:  # the champion has learned from some of them
         frame = frame.drop(columns="champion")
-    samples = predictions_.raw_rows(definition, examples, set(report_.worth_showing(definition, frame)))
-    explained = explain(definition, served, examples, frame, texts_shown(definition, frame, samples))
+    with ThreadPoolExecutor(1) as beside:
+        looking_closer = beside.submit(look_closer, definition, served, examples, transform_graph, frame)
+        document = verdict_.document(
+            definition,
+            judged.rows,
+            honest=seen_in_training.look(definition, examples, judged.rows["row"].to_numpy(), read_json(statistics)),
+            raw=raw_rows(definition, examples),
+            task=task, model_name=model_name, model_sha256=sha256, champion=champion,
+            same_data=same_data,
+            against=judged.against,
+            predictions=fingerprint(predictions),
+            **{**asked, **judged.facts, "rows": len(judged.rows)},
+        )  # fmt: skip
+        metrics.update({name: value for name, value in document["metrics"].items() if value is not None})
+        classification.update(kubeflow_metrics.describe(definition, frame))
+        write_verdict(document, blessing, verdict)
+
+    say("writing the report")
     report_.write(
         report,
         task=definition, model_name=model_name, data=data, blessing=document, predictions=frame,
-        samples=samples,
-        read=read_back(definition, transform_graph, samples),
-        explained=explained,
+        **looking_closer.result(),
         past=past_gates(pushed, champion),
         force=force,
         **papers(statistics, anomalies, model),
@@ -112,6 +112,18 @@ def ask(
     equality = prove_equal(task, served, examples, model)
     Path(predictions).parent.mkdir(parents=True, exist_ok=True)
     return {"rows": predictions_.write(task, served, rival, examples, predictions), "equality": equality}
+
+
+def look_closer(
+    task: Task, served: predictions_.ServedModel, examples: str, transform_graph: str, frame: pd.DataFrame
+) -> dict[str, Any]:
+    """For the report: some test rows, what the model saw of them, and why it answers as it does."""
+    samples = predictions_.raw_rows(task, examples, set(report_.worth_showing(task, frame)))
+    return {
+        "samples": samples,
+        "read": read_back(task, transform_graph, samples),
+        "explained": explain(task, served, examples, frame, texts_shown(task, frame, samples)),
+    }
 
 
 def write_verdict(document: Mapping[str, Any], blessing: str, verdict: str) -> None:
