@@ -68,10 +68,8 @@ def pad(ids: tf.RaggedTensor, length: int, truncation: Literal["pre", "post"] = 
 
 def multi_hot(ids: tf.RaggedTensor, size: int) -> tf.SparseTensor:
     """Ids [b, (any)] as a sparse [b, size] with 1.0 where the id occurs, each row's indices sorted and unique."""
-    rows = tf.cast(ids.value_rowids(), tf.int64)
-    cells, _ = tf.unique(tf.sort(rows * size + ids.flat_values))
-    indices = tf.stack([cells // size, cells % size], axis=1)
-    return tf.SparseTensor(indices, tf.ones_like(cells, tf.float32), [ids.nrows(), size])
+    found = tf.sparse.bincount(ids, minlength=size, maxlength=size, axis=-1, binary_output=True)
+    return tf.SparseTensor(found.indices, tf.cast(found.values, tf.float32), [ids.nrows(), size])
 
 
 def read_back(ids: list[int], known: list[str]) -> str:

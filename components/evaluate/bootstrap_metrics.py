@@ -93,18 +93,18 @@ def _curves(positive: Array, score: Array) -> Weighted:
     each score that occurs, weighed by the positive rows that have it.
     """
     order = np.argsort(-score, kind="stable")
-    ordered, up = score[order], positive[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] < ordered[:-1]]))
+    ordered, up = score[order], positive[order].astype(np.int32)
+    ends = np.flatnonzero(np.concatenate([ordered[1:] < ordered[:-1], [True]]))  # of the rows of one score
 
     def compute(weights: Array) -> dict[str, Array]:
-        sorted_weights = weights[:, order]
-        said = np.add.reduceat(sorted_weights, starts, axis=1)
-        gained = np.add.reduceat(sorted_weights * up, starts, axis=1)
-        all_said, all_gained = np.cumsum(said, axis=1), np.cumsum(gained, axis=1)
-        true = all_gained[:, -1]
-        above = np.einsum("ij,ij->i", said - gained, all_gained - gained / 2)
-        precise = np.einsum("ij,ij->i", gained, all_gained / np.maximum(all_said, 1))
-        return {"auc": _ratio(above, true * (all_said[:, -1] - true)), "pr_auc": _ratio(precise, true)}
+        by_score = weights.astype(np.int32).take(order, axis=1)
+        said = np.cumsum(by_score, axis=1, dtype=np.int32).take(ends, axis=1)
+        gained = np.cumsum(by_score * up, axis=1, dtype=np.int32).take(ends, axis=1)
+        right, wrong = (np.diff(running, axis=1, prepend=0).astype(float) for running in (gained, said - gained))
+        true = gained[:, -1].astype(float)
+        above = np.einsum("ij,ij->i", wrong, gained - right / 2)
+        precise = np.einsum("ij,ij->i", right, gained / np.maximum(said, 1))
+        return {"auc": _ratio(above, true * (said[:, -1] - true)), "pr_auc": _ratio(precise, true)}
 
     return compute
 

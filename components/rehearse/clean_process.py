@@ -19,7 +19,7 @@ AnyRow = TypeVar("AnyRow", bound=Row)
 
 ONE, MANY = 1, 1000
 # At least and at most so many calls, and no more once so many seconds are over.
-CALLS = {ONE: (10, 100, 0.3), MANY: (1, 10, 0.4)}
+CALLS = {ONE: (10, 100, 0.3), MANY: (1, 5, 0.2)}
 WARMUP_SIZES = (1, 32)
 MISSING = {"float": float("nan"), "int": -1, "bytes": b""}
 SIGNATURES = ("serving_default", "features")
