@@ -166,7 +166,7 @@ class Server:
             self.stopping = self.stopping or word == STOP
 
     def told(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "since": self.began, "busy": len(self.children), "mib": memory()}
+        return {"pid": os.getpid(), "since": self.began, "busy": len(self.children)}
 
     def fork(self, answers: Connection, descriptors: list[int]) -> None:
         pid = os.fork()
@@ -234,14 +234,6 @@ def seen(paths: Mapping[str, int] | Sequence[str]) -> dict[str, int]:
         except OSError:
             found[path] = 0
     return found
-
-
-def memory() -> int:
-    """What this process holds, in MiB, its share of what it has together with others; 0 where nobody says."""
-    with suppress(OSError):
-        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-        return next((int(line.split()[1]) >> 10 for line in lines if line.startswith("Pss:")), 0)
-    return 0
 
 
 def main(words: str) -> None:

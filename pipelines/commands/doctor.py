@@ -126,8 +126,12 @@ def _warm(runs: Path) -> Iterator[Finding]:
         except (EOFError, OSError):
             yield Finding(kind, "low", "killed; the next command starts another")
             continue
-        found = "still loading" if told is None else f"process {told['pid']} holds {told['mib']:,} MiB"
-        yield Finding(kind, "ok", f"{found}, until idle for ten minutes or `sluice stop`")
+        if told is None:
+            found = "still loading"
+        else:
+            held = warm_server.memory(told["pid"])
+            found = f"process {told['pid']} holds {held}" if held else f"process {told['pid']} is ready"
+        yield Finding(kind, "ok", f"{found}; until idle for ten minutes or `sluice stop`")
 
 
 def _serving(place: Path | str) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
 
 import tasks
 from components.storage.local_paths import local_path
@@ -21,6 +22,8 @@ def main(given: argparse.Namespace) -> int:
     tasks.check_name(given.task)
     if (status := elsewhere(given, default_place("runs"))) is not None:
         return status
+    if lazy_imports.loaded("tensorflow"):  # forked from the warm process
+        threading.Thread(target=_start_threads, daemon=True).start()
     lazy_imports.load("numpy")  # sure to be needed, so not as a placeholder
     from components.predict import predict
 
@@ -39,3 +42,10 @@ def main(given: argparse.Namespace) -> int:
         counted, it = (f"{bad:,} of {rows:,} rows", "each") if rows > 1 else ("The one row", "it")
         print(f"sluice: {counted} could not be answered; {it} says why in its own line.", file=sys.stderr)
     return 1 if bad else 0
+
+
+def _start_threads() -> None:
+    """Those of TensorFlow, while our modules are imported."""
+    import tensorflow as tf
+
+    tf.constant(0)

@@ -14,15 +14,17 @@ def main(given: argparse.Namespace) -> int:
     """End the processes that are kept for the next command."""
     addresses = warm_server.sockets(warm_server.directory(Path(given.runs_dir)))
     for address in addresses:
-        told = None
+        told, held = None, ""
         with suppress(EOFError, OSError):
+            if told := asked(address):
+                held = warm_server.memory(told["pid"])
             told = asked(address, STOP)
         warm_server.end(address)
         if told is None:
             print("A process that was still loading, or dead, is no longer kept.")
         else:
             later = " once the run that uses it is done" if told["busy"] else ""
-            print(f"Process {told['pid']} ends{later}; it held {told['mib']:,} MiB.")
+            print(f"Process {told['pid']} ends{later}" + (f"; it held {held}." if held else "."))
     if not addresses:
         print(f"No process is kept for {given.runs_dir}.")
     return 0

@@ -33,7 +33,8 @@ ALONE = ("tensorflow",)
 LATER = ("scipy.optimize", "scipy.stats", "sklearn.utils", "sklearn.metrics")
 PRELOAD = (
     "tensorflow", "keras", "tensorflow_transform", "tensorflow_transform.beam", "apache_beam", "pandas", "pyarrow",
-    "pyarrow.parquet", "kfp.dsl.executor", "tensorboard.summary.v2", "pyarrow.dataset", *LATER,
+    "pyarrow.parquet", "kfp.dsl.executor", "tensorboard.summary.v2", "pyarrow.dataset", "pyarrow.csv",
+    "fsspec.implementations.local", "google_crc32c", *LATER,
 )  # fmt: skip
 IDLE = 600.0
 VARIABLE = "SLUICE_WARM"
@@ -206,6 +207,19 @@ def identity(modules: Sequence[str]) -> str:
 def _libraries() -> list[str]:
     """Where pip leaves a trace of whatever it changes."""
     return [*{sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), f"{sys.prefix}/pyvenv.cfg"}]
+
+
+def memory(pid: int) -> str:
+    """What the process holds, in words: its share of what it has together with others. "" where the system is silent."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return ""
+    found = {words[0]: int(words[1]) >> 10 for words in map(str.split, lines[1:])}
+    if "Pss_File:" not in found:
+        return f"{found.get('Pss:', 0):,} MiB"
+    files = found["Pss_File:"]
+    return f"{found['Pss:'] - files:,} MiB (and {files:,} MiB of libraries' files, which the system may drop)"
 
 
 def sockets(place: Path) -> list[str]:
