@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
 from components import beam_runners
-from components.storage.local_paths import local_path
+from components.storage.local_paths import default_place, local_path
 from pipelines import run_options, serving_options
 from pipelines.kubeflow import command_options as cluster
 
@@ -210,11 +209,6 @@ def _place(command: argparse.ArgumentParser, name: str) -> None:
         f"--{name}", type=_local if name == "runs" else _absolute, default=default_place(name), metavar="DIR",
         help=f"{what}; default: ./{name}, or $SLUICE_HOME/{name}", dest=f"{name}_dir",
     )  # fmt: skip
-
-
-def default_place(name: str) -> Path:
-    """Where runs, or versions, are kept when nobody says otherwise."""
-    return (local_path(os.environ.get("SLUICE_HOME") or ".") / name).absolute()
 
 
 def _json(command: argparse.ArgumentParser) -> None:

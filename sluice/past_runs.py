@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tasks
-from components.storage.local_paths import local_path
-from pipelines.command_line import default_place
+from components.storage.local_paths import default_place, local_path
 from pipelines.commands import compared_runs, history
 from pipelines.local import run_record
 from pipelines.native_output import only_our_words

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tasks
-from components.storage.local_paths import local_path
-from pipelines.command_line import default_place
+from components.storage.local_paths import default_place, local_path
 from sluice import progress
 from sluice.finished_run import Run
 from tasks import InputError

@@ -15,6 +15,11 @@ def local_path(words: str) -> Path:
     return Path(os.path.expanduser(words))  # noqa: PTH111 (pathlib's fails there)
 
 
+def default_place(name: str) -> Path:
+    """Where runs, or versions, are kept when nobody says otherwise."""
+    return (local_path(os.environ.get("SLUICE_HOME") or ".") / name).absolute()
+
+
 def source_kind(data: str) -> Kind:
     """What data so named are; "user" for files of one's own."""
     if data.startswith(TFDS):

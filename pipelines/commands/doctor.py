@@ -15,7 +15,7 @@ from pathlib import Path
 import tasks
 from components import warm_process
 from pipelines.commands import run_summary
-from pipelines.local import warm_server
+from pipelines.local import kept_process
 from tasks import InputError
 
 DISTRIBUTION = "sluice-pipelines"
@@ -119,7 +119,7 @@ def _beam() -> Finding:
 
 def _warm(runs: Path) -> Iterator[Finding]:
     """What earlier commands have left loaded for later ones."""
-    for address in warm_server.sockets(warm_server.directory(runs)):
+    for address in kept_process.sockets(kept_process.directory(runs)):
         kind = Path(address).suffix.removeprefix(".")
         try:
             told = warm_process.asked(address)
@@ -129,7 +129,7 @@ def _warm(runs: Path) -> Iterator[Finding]:
         if told is None:
             found = "still loading"
         else:
-            held = warm_server.memory(told["pid"])
+            held = kept_process.memory(told["pid"])
             found = f"process {told['pid']} holds {held}" if held else f"process {told['pid']} is ready"
         yield Finding(kind, "ok", f"{found}; until idle for ten minutes or `sluice stop`")
 

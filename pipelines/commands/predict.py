@@ -10,8 +10,6 @@ import threading
 import tasks
 from components.storage.local_paths import local_path
 from pipelines import lazy_imports
-from pipelines.command_line import default_place
-from pipelines.local.forked_command import elsewhere
 from pipelines.native_output import only_our_words
 
 # What TensorFlow and pyarrow import where they find it, and a pushed model does not need: half of the time to start.
@@ -20,8 +18,6 @@ NEEDLESS = ("keras", "pandas", "h5py", "googleapiclient")
 
 def main(given: argparse.Namespace) -> int:
     tasks.check_name(given.task)
-    if (status := elsewhere(given, default_place("runs"))) is not None:
-        return status
     if lazy_imports.loaded("tensorflow"):  # forked from the warm process
         threading.Thread(target=_start_threads, daemon=True).start()
     lazy_imports.load("numpy")  # sure to be needed, so not as a placeholder

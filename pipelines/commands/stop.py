@@ -7,19 +7,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from components.warm_process import STOP, asked
-from pipelines.local import warm_server
+from pipelines.local import kept_process
 
 
 def main(given: argparse.Namespace) -> int:
     """End the processes that are kept for the next command."""
-    addresses = warm_server.sockets(warm_server.directory(Path(given.runs_dir)))
+    addresses = kept_process.sockets(kept_process.directory(Path(given.runs_dir)))
     for address in addresses:
         told, held = None, ""
         with suppress(EOFError, OSError):
             if told := asked(address):
-                held = warm_server.memory(told["pid"])
+                held = kept_process.memory(told["pid"])
             told = asked(address, STOP)
-        warm_server.end(address)
+        kept_process.end(address)
         if told is None:
             print("A process that was still loading, or dead, is no longer kept.")
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import signal
@@ -11,15 +10,20 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 
 from components import warm_process
-from pipelines.local import warm_server
+from components.storage.local_paths import default_place
+from pipelines.local import kept_process
+
+# Short ones, which otherwise would do little but import.
+COMMANDS = ("predict",)
 
 
-def elsewhere(given: argparse.Namespace, runs: Path, modules: Sequence[str] = warm_server.PRELOAD) -> int | None:
+def elsewhere(words: Sequence[str]) -> int | None:
     """The command's exit status, its words on our streams; None if there is no such process, or it is loading still."""
-    address = warm_server.found(runs, modules)
+    if not words or words[0] not in COMMANDS or "_ARGCOMPLETE" in os.environ:
+        return None
+    address = kept_process.found(default_place("runs"))
     if not address:
         return None
     for stream in (sys.stdout, sys.stderr):
@@ -27,7 +31,7 @@ def elsewhere(given: argparse.Namespace, runs: Path, modules: Sequence[str] = wa
     begun, told = False, None
     with (
         suppress(EOFError, OSError),
-        warm_process.fork(address, _obey, given, descriptors=[0, 1, 2]) as answers,
+        warm_process.fork(address, _obey, list(words), descriptors=[0, 1, 2]) as answers,
     ):
         begun = bool(answers.recv())
         told = answers.recv()
@@ -38,7 +42,7 @@ def elsewhere(given: argparse.Namespace, runs: Path, modules: Sequence[str] = wa
     return told
 
 
-def _obey(given: argparse.Namespace, answers: Connection, descriptors: list[int]) -> None:
+def _obey(words: list[str], answers: Connection, descriptors: list[int]) -> None:
     """In the forked process: the command, as if it had been started here."""
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
@@ -47,10 +51,13 @@ def _obey(given: argparse.Namespace, answers: Connection, descriptors: list[int]
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=[answers], daemon=True).start()
-    os.environ[warm_server.VARIABLE] = "0"
-    from pipelines.__main__ import obey
+    os.environ[kept_process.VARIABLE] = "0"
+    from pipelines.__main__ import main
 
-    status = obey(given)
+    try:
+        status = main(words)
+    except SystemExit as end:  # argparse has said all
+        status = end.code if isinstance(end.code, int) else 1
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     answers.send(status)

@@ -12,13 +12,14 @@ from components.serving.provenance import git_revision, library_versions
 from components.storage.atomic_files import read_json
 from pipelines.compiled_graph import RUN_NAME, Graph
 from pipelines.local import interrupts, run_record, short_run
+from pipelines.local.kept_process import PRELOAD
 from pipelines.local.progress_display import Display
 from pipelines.local.remove_runs import in_use
 from pipelines.local.run_record import Record
 from pipelines.local.run_steps import StepFailedError, Walk, publish
 from pipelines.local.step_process import full_place, is_full_disk
 from pipelines.local.step_values import Outputs
-from pipelines.local.warm_server import PRELOAD, WarmServer
+from pipelines.local.warm_server import WarmServer
 from pipelines.runs_page import write as write_page
 
 DONE, FAILED, WRONG_INPUT, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130

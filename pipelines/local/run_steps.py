@@ -18,10 +18,11 @@ from pipelines.local import step_process
 from pipelines.local.cache import Cache, Entry
 from pipelines.local.cache_keys import Ingredients, changes, ingredients, modules
 from pipelines.local.early_check import EarlyCheck
+from pipelines.local.kept_process import PRELOAD, found
 from pipelines.local.progress_display import Display
 from pipelines.local.run_record import Record
 from pipelines.local.step_values import EXECUTOR_OUTPUT, Outputs, Values
-from pipelines.local.warm_server import PRELOAD, WarmServer, found, kept_at
+from pipelines.local.warm_server import WarmServer, kept_at
 
 TICK = 0.1
 # The step that is looked ahead to, and the one that says how it will be done.

@@ -19,9 +19,10 @@ from components.storage.atomic_files import read_json
 from pipelines import compiled_graph
 from pipelines.compiled_graph import Graph
 from pipelines.local.interrupts import held_back
+from pipelines.local.kept_process import PRELOAD
 from pipelines.local.progress_display import Display
 from pipelines.local.run import FAILED, PrunedError, Result, run
-from pipelines.local.warm_server import PRELOAD, WarmServer, kept_at
+from pipelines.local.warm_server import WarmServer, kept_at
 
 TICK, PATIENCE = 0.1, 15.0
 # Written by the trainer after each epoch.

@@ -10,7 +10,7 @@ from typing import Any
 
 from components import settings
 from components.storage.atomic_files import read_json
-from pipelines.command_line import default_place
+from components.storage.local_paths import default_place
 from pipelines.commands import run_summary
 from pipelines.commands.run import pipeline_arguments
 from pipelines.local.run import DONE, Result

@@ -20,9 +20,10 @@ from repository import SUPPORT
 from components import warm_process
 from pipelines import command_line
 from pipelines.commands import doctor, stop
-from pipelines.local import warm_server
+from pipelines.local import kept_process, warm_server
 from pipelines.local.forked_command import elsewhere
-from pipelines.local.warm_server import WarmServer, directory, kept_at, sockets
+from pipelines.local.kept_process import directory, sockets
+from pipelines.local.warm_server import WarmServer, kept_at
 from tasks import InputError
 
 FEW = ("colorsys",)
@@ -138,7 +139,7 @@ def dict_of_environment() -> tuple[str, str]:
 def test_a_killed_process_is_replaced(kept: Callable[..., WarmServer], place: Path) -> None:
     number = pid(kept().socket)
     os.kill(number, signal.SIGKILL)
-    until(lambda: not warm_server._answers(sockets(place)[0]))
+    until(lambda: not kept_process.answers(sockets(place)[0]))
     other = pid(kept().socket)
     assert other != number
     assert len(sockets(place)) == 1
@@ -166,7 +167,7 @@ def test_it_ends_when_it_is_idle_or_its_libraries_change(
 ) -> None:
     libraries = tmp_path / "site-packages"
     libraries.mkdir()
-    monkeypatch.setattr(warm_server, "_libraries", lambda: [str(libraries)])
+    monkeypatch.setattr(kept_process, "libraries", lambda: [str(libraries)])
     changed = pid(kept(("colorsys", "wave")).socket)
     (libraries / "other-1.0.dist-info").mkdir()
     until(lambda: not alive(changed))
@@ -202,7 +203,7 @@ def test_nobody_is_at_work_where_there_is_no_terminal(tmp_path: Path, monkeypatc
 def test_a_terminal_counts_unless_a_machine_sits_at_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for other in (*warm_server.UNATTENDED, warm_server.VARIABLE):
+    for other in (*warm_server.UNATTENDED, kept_process.VARIABLE):
         monkeypatch.delenv(other, raising=False)
     if name:
         monkeypatch.setenv(name, "1")
