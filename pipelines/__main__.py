@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pipelines import lazy_imports, printable
-from pipelines.local import forked_command
 
 if TYPE_CHECKING:
     import argparse
@@ -22,8 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 done, 1 failed, 2 wrong input, 3 rejected by the gate, 130 interrupted."""
     words = sys.argv[1:] if arguments is None else [*arguments]
     with printable.standard_streams():
-        status = _complaining(lambda: forked_command.elsewhere(words))
+        status = _complaining(lambda: _elsewhere(words)) if words[:1] == ["predict"] else None
         return _main(words) if status is None else status
+
+
+def _elsewhere(words: list[str]) -> int | None:
+    """A command that would do little but import, by a process that has imported already, if there is one."""
+    from pipelines.local import forked_command
+
+    return None if "_ARGCOMPLETE" in os.environ else forked_command.elsewhere(words)
 
 
 def _main(words: list[str]) -> int:

@@ -15,14 +15,9 @@ from components import warm_process
 from components.storage.local_paths import default_place
 from pipelines.local import kept_process
 
-# Short ones, which otherwise would do little but import.
-COMMANDS = ("predict",)
-
 
 def elsewhere(words: Sequence[str]) -> int | None:
     """The command's exit status, its words on our streams; None if there is no such process, or it is loading still."""
-    if not words or words[0] not in COMMANDS or "_ARGCOMPLETE" in os.environ:
-        return None
     address = kept_process.found(default_place("runs"))
     if not address:
         return None
