@@ -200,7 +200,8 @@ def become(answers: Connection, descriptors: list[int]) -> NoReturn:
             runpy.run_path(sys.argv[0], run_name="__main__")
         else:
             sys.path[:] = about["path"]
-            importlib.invalidate_caches()
+            for path in sys.path:  # our own code, which may lie there only now
+                sys.path_importer_cache.pop(path, None)
             function, arguments = pickle.loads(wanted)
             function(*arguments, answers, descriptors)
         status = 0

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from pipelines import lazy_imports, printable
+from pipelines import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -33,6 +33,8 @@ def _elsewhere(words: list[str]) -> int | None:
 
 
 def _main(words: list[str]) -> int:
+    from pipelines import lazy_imports
+
     lazy_imports.install()
     from pipelines import completion
     from pipelines.command_line import parser
