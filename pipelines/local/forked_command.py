@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import signal
@@ -10,34 +11,51 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING
 
 from components import warm_process
 from components.storage.local_paths import default_place
 from pipelines.local import kept_process
 
-
-def elsewhere(words: Sequence[str]) -> int | None:
-    """The command's exit status, its words on our streams; None if there is no such process, or it is loading still."""
-    address = kept_process.found(default_place("runs"))
-    if not address:
-        return None
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    begun, told = False, None
-    with (
-        suppress(EOFError, OSError),
-        warm_process.fork(address, _obey, list(words), descriptors=[0, 1, 2]) as answers,
-    ):
-        begun = bool(answers.recv())
-        told = answers.recv()
-    if not begun:
-        return None
-    if not isinstance(told, int):
-        raise RuntimeError("The process that carried the command out was killed. Give the command again.")
-    return told
+if TYPE_CHECKING:
+    import argparse
 
 
-def _obey(words: list[str], answers: Connection, descriptors: list[int]) -> None:
+class ForkedCommand:
+    """It imports what the command needs while the command's words are read here, and does what they say."""
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self.answers: Connection | None = None
+        if address := kept_process.found(default_place("runs")):
+            with suppress(OSError):  # it has just ended
+                self.answers = warm_process.fork(address, _obey, tuple(modules), descriptors=[0, 1, 2])
+
+    def __enter__(self) -> ForkedCommand:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.answers is not None:
+            self.answers.close()
+
+    def obey(self, given: argparse.Namespace) -> int | None:
+        """The exit status, its words on our streams; None if there is no such process, or it is loading still."""
+        if self.answers is None:
+            return None
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        begun, told = False, None
+        with suppress(EOFError, OSError):
+            begun = bool(self.answers.recv())
+            self.answers.send(given)
+            told = self.answers.recv()
+        if not begun:
+            return None
+        if not isinstance(told, int):
+            raise RuntimeError("The process that carried the command out was killed. Give the command again.")
+        return told
+
+
+def _obey(modules: Sequence[str], answers: Connection, descriptors: list[int]) -> None:
     """In the forked process: the command, as if it had been started here."""
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
@@ -45,14 +63,16 @@ def _obey(words: list[str], answers: Connection, descriptors: list[int]) -> None
     sys.stdin, sys.stdout, sys.stderr = (_text(number) for number in range(3))
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    threading.Thread(target=_end_with, args=[answers], daemon=True).start()
     os.environ[kept_process.VARIABLE] = "0"
-    from pipelines.__main__ import main
+    from pipelines import lazy_imports
+    from pipelines.__main__ import obey
 
-    try:
-        status = main(words)
-    except SystemExit as end:  # argparse has said all
-        status = end.code if isinstance(end.code, int) else 1
+    lazy_imports.install()
+    for name in modules:
+        importlib.import_module(name)
+    given = answers.recv()
+    threading.Thread(target=_end_with, args=[answers], daemon=True).start()
+    status = obey(given)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     nowhere = os.open(os.devnull, os.O_RDWR)
