@@ -8,23 +8,22 @@ from __future__ import annotations
 import gc
 import importlib
 import json
-import logging
 import os
 import pickle
-import runpy
-import selectors
 import signal
 import socket
 import struct
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+# Whoever asks has not the time to import much, so what only the process needs is imported in its functions.
 FORK, PROGRAM, ASK, STOP = b"f", b"p", b"?", b"x"
 # In the environment of a step: the socket of one that has imported TensorFlow alone.
 CLEAN_PROCESS = "SLUICE_CLEAN_PROCESS"
@@ -45,6 +44,8 @@ def request(path: str, word: bytes, descriptors: Sequence[int] = ()) -> Connecti
     with socket.socket(socket.AF_UNIX) as client, short(path) as address:
         client.connect(address)
         socket.send_fds(client, [word], list(descriptors))
+        from multiprocessing.connection import Connection  # while the other is at work already
+
         return Connection(client.detach())
 
 
@@ -106,6 +107,8 @@ class Server:
         signal.set_wakeup_fd(self.wakes, warn_on_full_buffer=False)
 
     def serve(self) -> None:
+        import selectors
+
         with selectors.DefaultSelector() as selector:
             watched = [self.listener.fileno(), self.woken, *([] if self.owner is None else [self.owner])]
             for descriptor in watched:
@@ -156,6 +159,8 @@ class Server:
             client.close()
             return
         client.settimeout(None)
+        from multiprocessing.connection import Connection
+
         answers = Connection(client.detach())
         if word in (FORK, PROGRAM) and same_user(answers):
             self.fork(answers, descriptors)
@@ -186,6 +191,9 @@ class Server:
 
 def become(answers: Connection, descriptors: list[int]) -> NoReturn:
     """A forked process: with the environment of whoever asked, it does what was asked."""
+    import runpy
+    import traceback
+
     status = 1
     try:
         answers.send(os.getpid())
@@ -205,7 +213,7 @@ def become(answers: Connection, descriptors: list[int]) -> NoReturn:
             function, arguments = pickle.loads(wanted)
             function(*arguments, answers, descriptors)
         status = 0
-    except EOFError:
+    except (EOFError, ConnectionError):
         pass  # whoever asked has gone
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -277,6 +285,8 @@ def load(name: str) -> None:
 @contextmanager
 def absent(names: Sequence[str]) -> Iterator[None]:
     """As if these libraries were not installed."""
+    import logging
+
     modules: dict[str, Any] = sys.modules
     before = {other: modules.pop(other) for other in names if other in modules}
     modules.update(dict.fromkeys(names))

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
 from components import warm_process
@@ -19,6 +18,7 @@ from pipelines.local import kept_process
 
 if TYPE_CHECKING:
     import argparse
+    from multiprocessing.connection import Connection
 
 
 class ForkedCommand:
@@ -26,8 +26,8 @@ class ForkedCommand:
 
     def __init__(self, modules: Sequence[str]) -> None:
         self.answers: Connection | None = None
-        if address := kept_process.found(default_place("runs")):
-            with suppress(OSError):  # it has just ended
+        if address := kept_process.address_of(default_place("runs")):
+            with suppress(OSError):  # there is none
                 self.answers = warm_process.fork(address, _obey, tuple(modules), descriptors=[0, 1, 2])
 
     def __enter__(self) -> ForkedCommand:
@@ -39,7 +39,7 @@ class ForkedCommand:
 
     def obey(self, given: argparse.Namespace) -> int | None:
         """The exit status, its words on our streams; None if there is no such process, or it is loading still."""
-        if self.answers is None:
+        if self.answers is None or not self.answers.poll(kept_process.PATIENCE):
             return None
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -88,5 +88,7 @@ def _text(descriptor: int) -> io.TextIOWrapper:
 
 def _end_with(answers: Connection) -> None:
     """Whoever gave the command has gone, by Ctrl-C perhaps: so nothing half-written is left."""
+    from multiprocessing.connection import wait
+
     wait([answers])
     os.kill(os.getpid(), signal.SIGTERM)

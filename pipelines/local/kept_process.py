@@ -28,6 +28,8 @@ PRELOAD = (
     "fsspec.implementations.local", "google_crc32c", *LATER,
 )  # fmt: skip
 VARIABLE = "SLUICE_WARM"
+# One that is still loading does not answer within so many seconds.
+PATIENCE = 0.2
 # What differs from one terminal to the next and means nothing to a library.
 OF_A_TERMINAL = ("_", "COLUMNS", "GPG_TTY", "LINES", "OLDPWD", "PS1", "PWD", "SHLVL", "STY", "WINDOWID", VARIABLE)
 OF_TERMINALS = ("COLORTERM", "MAKE", "MFLAGS", "SSH_", "TERM", "TMUX", "VTE_", "XDG_SESSION")
@@ -35,13 +37,18 @@ OF_TERMINALS = ("COLORTERM", "MAKE", "MFLAGS", "SSH_", "TERM", "TMUX", "VTE_", "
 
 def found(runs: Path, modules: Sequence[str] = PRELOAD) -> str:
     """The socket of a kept process that is ready and fits us, for whoever would not start one; "" if there is none."""
+    address = address_of(runs, modules)
+    with suppress(EOFError, OSError):
+        return address if address and warm_process.asked(address, seconds=PATIENCE) else ""
+    return ""
+
+
+def address_of(runs: Path, modules: Sequence[str] = PRELOAD) -> str:
+    """Where one would be that fits us; "" if there is none of any kind."""
     place = directory(runs)
     if os.environ.get(VARIABLE) == "0" or not place.is_dir() or not private(place):
         return ""
-    address = f"{place}/{identity(modules)}.{WARM}"
-    with suppress(EOFError, OSError):
-        return address if warm_process.asked(address, seconds=0.2) else ""
-    return ""
+    return f"{place}/{identity(modules)}.{WARM}"
 
 
 def private(place: Path) -> bool:
