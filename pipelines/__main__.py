@@ -39,9 +39,10 @@ def _forked(words: Sequence[str]) -> AbstractContextManager[ForkedCommand | None
     """Before anything else is imported, a process that has imported already is put to work, if there is one."""
     if not words or words[0] not in SHORT or "_ARGCOMPLETE" in os.environ:
         return nullcontext()
-    from pipelines.local.forked_command import ForkedCommand
+    from components.storage.local_paths import default_place
+    from pipelines.local import forked_command, kept_process
 
-    return ForkedCommand(SHORT[words[0]])
+    return forked_command.ForkedCommand(kept_process.address_of(default_place("runs")), SHORT[words[0]])
 
 
 def obey(given: argparse.Namespace, forked: ForkedCommand | None = None) -> int:

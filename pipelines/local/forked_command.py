@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from components import warm_process
-from components.storage.local_paths import default_place
 from pipelines.local import kept_process
 
 if TYPE_CHECKING:
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 class ForkedCommand:
     """It imports what the command needs while the command's words are read here, and does what they say."""
 
-    def __init__(self, modules: Sequence[str]) -> None:
+    def __init__(self, address: str, modules: Sequence[str]) -> None:
         self.answers: Connection | None = None
-        if address := kept_process.address_of(default_place("runs")):
+        if address:
             with suppress(OSError):  # there is none
                 self.answers = warm_process.fork(address, _obey, tuple(modules), descriptors=[0, 1, 2])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ from components import warm_process
 from pipelines import command_line
 from pipelines.commands import doctor, stop
 from pipelines.local import kept_process, warm_server
-from pipelines.local.forked_command import elsewhere
+from pipelines.local.forked_command import ForkedCommand
 from pipelines.local.kept_process import directory, sockets
 from pipelines.local.warm_server import WarmServer, kept_at
 from tasks import InputError
@@ -304,11 +305,34 @@ def test_a_command_may_be_carried_out_where_the_libraries_are_loaded(
     monkeypatch.setenv("SLUICE_WARM", "1")
     listing = command_line.parser().parse_args(["tasks"])
     wrong = command_line.parser().parse_args(["tasks", "--tasks", str(tmp_path / "nowhere")])
-    assert elsewhere(listing, tmp_path, FEW) is None
+
+    def forked(given: argparse.Namespace) -> int | None:
+        with ForkedCommand(kept_process.address_of(tmp_path, FEW), ["pipelines.commands.tasks"]) as command:
+            return command.obey(given)
+
+    assert forked(listing) is None
     pid(kept().socket)
-    assert elsewhere(listing, tmp_path, FEW) == 0
+    assert forked(listing) == 0
     assert "california_housing" in capfd.readouterr().out
-    assert elsewhere(wrong, tmp_path, FEW) == 2
+    assert forked(wrong) == 2
     assert capfd.readouterr().err.startswith("sluice: ")
     monkeypatch.setenv("SLUICE_WARM", "0")
-    assert elsewhere(listing, tmp_path, FEW) is None
+    assert forked(listing) is None
+
+
+def test_a_command_that_is_not_given_after_all_ends_its_process_without_a_word(
+    kept: Callable[..., WarmServer], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    address = kept().socket
+    pid(address)
+    with ForkedCommand(address, ()):
+        until(lambda: busy(address) == 1)
+    until(lambda: busy(address) == 0)
+    assert capfd.readouterr() == ("", "")
+
+
+def busy(address: str) -> int:
+    """How many processes forked from it are at work."""
+    told = warm_process.asked(address, seconds=20)
+    assert told is not None
+    return int(told["busy"])
