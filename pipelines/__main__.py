@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import os
 import sys
@@ -25,6 +27,7 @@ SHORT = {"predict": ("pipelines.commands.predict", "components.predict.predict")
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 done, 1 failed, 2 wrong input, 3 rejected by the gate, 130 interrupted."""
     words = sys.argv[1:] if arguments is None else [*arguments]
+    atexit.register(gc.freeze)  # else Python, before it ends, looks for garbage in all of TensorFlow: half a second
     with printable.standard_streams(), _forked(words) as forked:
         from pipelines import completion, lazy_imports
         from pipelines.command_line import parser
