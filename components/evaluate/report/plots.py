@@ -103,7 +103,8 @@ def lines(curves: Sequence[Curve], *, x_label: str, y_label: str, alt: str, mark
 def scatter(x: Any, y: Any, *, x_label: str, y_label: str, alt: str) -> Markup:
     """Points around the diagonal, on two axes of one range; evenly drawn ones when there are many."""
     x, y = _finite_pairs(x, y)
-    axes = Axes(x_label, y_label, spread(x, y), spread(x, y), alt=alt)
+    both = spread(x, y)
+    axes = Axes(x_label, y_label, both, both, alt=alt)
     chosen = np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(int)
     size = 2.6 if len(chosen) < 500 else 1.9
     points = [tag("circle", cx=round(axes.x(x[i]), 1), cy=round(axes.y(y[i]), 1), r=size) for i in chosen]
@@ -147,10 +148,10 @@ def nice_ticks(low: float, high: float, count: int = 7) -> list[float]:
 
 def spread(*values: Any, margin: float = 0.04) -> tuple[float, float]:
     """The range of all finite values with some air around it, never empty."""
-    everything = np.concatenate([finite(value) for value in values]) if values else np.array([])
-    if not len(everything):
+    ranges = [(found.min(), found.max()) for found in map(finite, values) if len(found)]
+    if not ranges:
         return (0.0, 1.0)
-    low, high = float(everything.min()), float(everything.max())
+    low, high = float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
     if math.isclose(low, high):
         return (low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2)
     return (low - (high - low) * margin, high + (high - low) * margin)
@@ -159,13 +160,18 @@ def spread(*values: Any, margin: float = 0.04) -> tuple[float, float]:
 def finite(values: Any) -> NDArray[np.float64]:
     plain = values if isinstance(values, np.ndarray) else [np.nan if value is None else value for value in values]
     array = np.asarray(plain, np.float64)
-    return array[np.isfinite(array)]
+    return _only(array, np.isfinite(array))
 
 
 def _finite_pairs(x: Any, y: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     kept = np.isfinite(x) & np.isfinite(y)
-    return x[kept], y[kept]
+    return _only(x, kept), _only(y, kept)
+
+
+def _only(values: NDArray[np.float64], kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Not a copy of them where all are kept: there may be many."""
+    return values if kept.all() else values[kept]
 
 
 def _curve(axes: Axes, curve: Curve, colour: int) -> Markup:
