@@ -56,15 +56,15 @@ def _used(source: bytes, without: frozenset[str]) -> str | None:
         return None
     if ast.get_docstring(ast.Module(statements, [])) is not None:
         statements = statements[1:]
-    tasks_ = [at for at, statement in enumerate(statements) if _is_task(statement)]
-    if len(tasks_) != 1 or any(_looks_inward(statement) for statement in statements):
+    calls = {at: call for at, statement in enumerate(statements) if (call := _task_call(statement))}
+    if len(calls) != 1 or any(_looks_inward(statement) for statement in statements):
         return None
-    call = statements[tasks_[0]].value  # type: ignore[attr-defined]
+    [(place, call)] = calls.items()
     if call.args or any(keyword.arg is None for keyword in call.keywords):
         return None
     call.keywords = [keyword for keyword in call.keywords if keyword.arg not in without]
     makes = [_made(statement) for statement in statements]
-    kept = {at for at, made in enumerate(makes) if made is None or at == tasks_[0]}
+    kept = {at for at, made in enumerate(makes) if made is None or at == place}
     while True:
         needed = {name for at in kept for name in _names(statements[at])}
         more = {at for at, made in enumerate(makes) if made and not needed.isdisjoint(made)}
@@ -73,11 +73,13 @@ def _used(source: bytes, without: frozenset[str]) -> str | None:
         kept |= more
 
 
-def _is_task(statement: ast.stmt) -> bool:
-    value = getattr(statement, "value", None)
-    function = value.func if isinstance(value, ast.Call) else None
-    named = getattr(function, "id", None) or getattr(function, "attr", None)
-    return isinstance(statement, ast.Assign | ast.AnnAssign) and named == "Task"
+def _task_call(statement: ast.stmt) -> ast.Call | None:
+    """The call of an assignment such as TASK = Task(...)."""
+    match statement:
+        case ast.Assign(value=ast.Call() as call) | ast.AnnAssign(value=ast.Call() as call):
+            named = getattr(call.func, "id", None) or getattr(call.func, "attr", None)
+            return call if named == "Task" else None
+    return None
 
 
 def _made(statement: ast.stmt) -> set[str] | None:

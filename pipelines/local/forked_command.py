@@ -37,16 +37,18 @@ class ForkedCommand:
             self.answers.close()
 
     def obey(self, given: argparse.Namespace) -> int | None:
-        """The exit status, its words on our streams; None if there is no such process, or it is loading still."""
+        """The exit status, its words on our streams; None if there is no such process, or it cannot begin."""
         if self.answers is None or not self.answers.poll(kept_process.PATIENCE):
             return None
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         begun, told = False, None
         with suppress(EOFError, OSError):
-            begun = bool(self.answers.recv())
-            self.answers.send(given)
-            told = self.answers.recv()
+            self.answers.recv()  # its number
+            begun = self.answers.recv() is True
+            if begun:
+                self.answers.send(given)
+                told = self.answers.recv()
         if not begun:
             return None
         if not isinstance(told, int):
@@ -63,12 +65,16 @@ def _obey(modules: Sequence[str], answers: Connection, descriptors: list[int]) -
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     os.environ[kept_process.VARIABLE] = "0"
-    from pipelines import lazy_imports
-    from pipelines.__main__ import obey
+    try:
+        from pipelines import lazy_imports
+        from pipelines.__main__ import obey
 
-    lazy_imports.install()
-    for name in modules:
-        importlib.import_module(name)
+        lazy_imports.install()
+        for name in modules:
+            importlib.import_module(name)
+    except Exception:
+        return  # whoever asked comes upon the same, and tells of it
+    answers.send(True)
     given = answers.recv()
     threading.Thread(target=_end_with, args=[answers], daemon=True).start()
     status = obey(given)

@@ -35,7 +35,7 @@ OF_A_TERMINAL = ("_", "COLUMNS", "GPG_TTY", "LINES", "OLDPWD", "PS1", "PWD", "SH
 OF_TERMINALS = ("COLORTERM", "MAKE", "MFLAGS", "SSH_", "TERM", "TMUX", "VTE_", "XDG_SESSION")
 
 
-def found(runs: Path, modules: Sequence[str] = PRELOAD) -> str:
+def found(runs: Path, modules: Sequence[str]) -> str:
     """The socket of a kept process that is ready and fits us, for whoever would not start one; "" if there is none."""
     address = address_of(runs, modules)
     with suppress(EOFError, OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import multiprocessing
 import os
 import resource
@@ -253,8 +254,10 @@ def _redirect(log: Path) -> None:
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     os.close(descriptor)
-    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stdout, sys.stderr = (
+        io.TextIOWrapper(os.fdopen(stream, "wb", closefd=False), "utf-8", "backslashreplace", line_buffering=True)
+        for stream in (1, 2)
+    )
 
 
 def _die_with_parent(parent: Connection | None) -> None:

@@ -306,8 +306,8 @@ def test_a_command_may_be_carried_out_where_the_libraries_are_loaded(
     listing = command_line.parser().parse_args(["tasks"])
     wrong = command_line.parser().parse_args(["tasks", "--tasks", str(tmp_path / "nowhere")])
 
-    def forked(given: argparse.Namespace) -> int | None:
-        with ForkedCommand(kept_process.address_of(tmp_path, FEW), ["pipelines.commands.tasks"]) as command:
+    def forked(given: argparse.Namespace, module: str = "tasks") -> int | None:
+        with ForkedCommand(kept_process.address_of(tmp_path, FEW), [f"pipelines.commands.{module}"]) as command:
             return command.obey(given)
 
     assert forked(listing) is None
@@ -316,6 +316,8 @@ def test_a_command_may_be_carried_out_where_the_libraries_are_loaded(
     assert "california_housing" in capfd.readouterr().out
     assert forked(wrong) == 2
     assert capfd.readouterr().err.startswith("sluice: ")
+    assert forked(listing, "broken") is None  # so it is done here
+    assert capfd.readouterr() == ("", "")
     monkeypatch.setenv("SLUICE_WARM", "0")
     assert forked(listing) is None
 
