@@ -16,6 +16,7 @@ from components.evaluate import predictions
 from components.evaluate.explain import explain
 from components.evaluate.report import report
 from components.evaluate.report.sample_rows_page import texts_shown
+from components.examples.parse import Split
 from pipelines.local import run_record
 
 
@@ -23,13 +24,13 @@ def seconds(run: Path) -> tuple[int, float]:
     """Test rows, and the time of the quickest try."""
     facts = run_record.load(run.absolute())
     task, made = tasks.get(facts["task"]), facts["artifacts"]
-    frame, examples = pd.read_parquet(made["evaluate/predictions"]), made["ingest/examples"]
+    frame, test = pd.read_parquet(made["evaluate/predictions"]), Split(made["ingest/examples"], "test")
     served = predictions.ServedModel(f"{made['train/model']}/serving")
-    samples = predictions.raw_rows(task, examples, set(report.worth_showing(task, frame)))
+    samples = predictions.raw_rows(task, test, set(report.worth_showing(task, frame)))
     tries = []
     for _ in range(3):
         began = time.perf_counter()
-        explain(task, served, examples, frame, texts_shown(task, frame, samples))
+        explain(task, served, test, frame, texts_shown(task, frame, samples))
         tries.append(time.perf_counter() - began)
     return len(frame), min(tries)
 

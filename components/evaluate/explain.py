@@ -29,7 +29,7 @@ MOST_VERSIONS = 30
 
 
 def explain(
-    task: Task, served: ServedModel, examples: str, frame: pd.DataFrame, texts: Mapping[int, Mapping[str, Any]]
+    task: Task, served: ServedModel, test: parse.Split, frame: pd.DataFrame, texts: Mapping[int, Mapping[str, Any]]
 ) -> Explained:
     """`texts` are the raw features of the test rows whose words are asked about, by their places."""
 
@@ -44,7 +44,7 @@ def explain(
     if not wanted:
         return Explained(words=words)
     rows = spread(len(frame), affordable or importance.MOST_ROWS)
-    columns, label = parse.some_columns(task, examples, "test", wanted, rows)
+    columns, label = parse.some_columns(task, test, wanted, rows)
     found = _importances(task, ask, columns, label, rows) if affordable else []
     shown = {feature.name: columns[feature.name] for feature in plain}
     return Explained(rows=rows, columns=shown, importances=found, words=words)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from components import threads
 from components.evaluate.new_to_both import TIME
-from components.examples.parse import frame, parsed, served_rows, some_columns, tensor_spec
+from components.examples.parse import Split, frame, parsed, served_rows, some_columns, tensor_spec
 from components.progress import say
 from components.serving.class_order import means_the_same
 from components.serving.output_names import label_values, main_output
@@ -49,7 +49,7 @@ def _together(parts: Sequence[Mapping[str, tf.Tensor]]) -> dict[str, np.ndarray]
     return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
 
-def write(task: Task, model: ServedModel, champion: ServedModel | None, examples: str, path: str) -> int:
+def write(task: Task, model: ServedModel, champion: ServedModel | None, test: Split, path: str) -> int:
     """Ask both models about the same raw test rows; gives the number of rows."""
     rows, writer = 0, None
 
@@ -66,7 +66,7 @@ def write(task: Task, model: ServedModel, champion: ServedModel | None, examples
         return pa.table(columns)
 
     try:
-        for table in threads.in_order(answered, served_rows(task, examples, "test", BATCH, told_beside(task))):
+        for table in threads.in_order(answered, served_rows(task, test, BATCH, told_beside(task))):
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table)
             rows += len(table)
@@ -137,10 +137,10 @@ def _column(values: np.ndarray) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
 
 
-def raw_rows(task: Task, examples: str, positions: Collection[int]) -> dict[int, dict[str, Any]]:
+def raw_rows(task: Task, test: Split, positions: Collection[int]) -> dict[int, dict[str, Any]]:
     """The raw features of the test rows at these positions, for people to look at."""
     chosen = sorted(positions)
-    columns, _ = some_columns(task, examples, "test", task.features, np.array(chosen, np.int64))
+    columns, _ = some_columns(task, test, task.features, np.array(chosen, np.int64))
     return {position: {name: values[at] for name, values in columns.items()} for at, position in enumerate(chosen)}
 
 

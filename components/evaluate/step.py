@@ -22,7 +22,7 @@ from components.evaluate.metrics import matrix
 from components.evaluate.new_to_both import Comparable, comparable
 from components.evaluate.report import report as report_
 from components.evaluate.report.sample_rows_page import texts_shown
-from components.examples.parse import served_rows
+from components.examples.parse import Split, served_rows
 from components.progress import say
 from components.serving import trained_answers, trained_until, versions
 from components.serving.output_names import CLOSE, main_output
@@ -61,7 +61,8 @@ def run(
     version = find_champion(pushed, champion)
     rival = load_champion(version) if version else None
     served = predictions_.ServedModel(Path(model) / "serving")
-    asked = ask(definition, served, rival, examples, model, predictions)
+    test = Split(examples, "test")
+    asked = ask(definition, served, rival, test, model, predictions)
 
     say("judging")
     frame, sha256 = answers.read(predictions), tree_hash(Path(model) / "serving")
@@ -70,7 +71,7 @@ def run(
     if len(judged.rows) < len(frame) or judged.against:  # the champion has learned from some of them
         frame = frame.drop(columns="champion")
     with ThreadPoolExecutor(1) as beside:
-        looking_closer = beside.submit(look_closer, definition, served, examples, transform_graph, frame)
+        looking_closer = beside.submit(look_closer, definition, served, test, transform_graph, frame)
         document = verdict_.document(
             definition,
             judged.rows,
@@ -103,7 +104,7 @@ def ask(
     task: Task,
     served: predictions_.ServedModel,
     rival: predictions_.ServedModel | None,
-    examples: str,
+    test: Split,
     model: str,
     predictions: str,
 ) -> dict[str, Any]:
@@ -111,20 +112,20 @@ def ask(
     say("comparing the served path with the trained path")
     Path(predictions).parent.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(1) as beside:
-        comparing = beside.submit(prove_equal, task, served, examples, model)
-        rows = predictions_.write(task, served, rival, examples, predictions)
+        comparing = beside.submit(prove_equal, task, served, test, model)
+        rows = predictions_.write(task, served, rival, test, predictions)
     return {"rows": rows, "equality": comparing.result()}
 
 
 def look_closer(
-    task: Task, served: predictions_.ServedModel, examples: str, transform_graph: str, frame: pd.DataFrame
+    task: Task, served: predictions_.ServedModel, test: Split, transform_graph: str, frame: pd.DataFrame
 ) -> dict[str, Any]:
     """For the report: some test rows, what the model saw of them, and why it answers as it does."""
-    samples = predictions_.raw_rows(task, examples, set(report_.worth_showing(task, frame)))
+    samples = predictions_.raw_rows(task, test, set(report_.worth_showing(task, frame)))
     return {
         "samples": samples,
         "read": read_back(task, transform_graph, samples),
-        "explained": explain(task, served, examples, frame, texts_shown(task, frame, samples)),
+        "explained": explain(task, served, test, frame, texts_shown(task, frame, samples)),
     }
 
 
@@ -214,14 +215,14 @@ def load_champion(version: versions.Version) -> predictions_.ServedModel:
         ) from error
 
 
-def prove_equal(task: Task, served: predictions_.ServedModel, examples: str, model: str) -> dict[str, Any]:
+def prove_equal(task: Task, served: predictions_.ServedModel, test: Split, model: str) -> dict[str, Any]:
     """The exported signature answers raw rows as the model did, through the transform graph, when it was trained.
 
     Its own answers were written down then. Nothing is made again from Keras' file: a model may hold what Keras runs
     from a file only if it is told to, such as a Lambda.
     """
     rows, expected = trained_answers.read(Path(model) / trained_answers.FILE)
-    for requests, _, _, asked in served_rows(task, examples, "test", max(len(rows), 1)):
+    for requests, _, _, asked in served_rows(task, test, max(len(rows), 1)):
         requests = requests[: len(rows)]
         if not np.array_equal(rows, asked[: len(rows)]):
             raise RuntimeError("The model was trained beside other test rows than those of this evaluation. Run again.")

@@ -79,10 +79,10 @@ def joined(records: Sequence[bytes]) -> Records:
     return Records(b"".join(records), ends - lengths, ends)
 
 
-def in_groups(shards: Iterable[str], size: int) -> Iterator[list[bytes]]:
+def in_groups(pieces: Iterable[Records], size: int) -> Iterator[list[bytes]]:
     """All records in lists that are a multiple of so many, but for the last one."""
     held: list[bytes] = []
-    for records in of_shards(shards):
+    for records in pieces:
         held += records.some(np.arange(len(records)))
         whole = len(held) // size * size
         if whole:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,29 @@ def parser(task: Task) -> Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], tf.T
     return parse
 
 
+class Split:
+    """The records of a split, a piece at a time; they are read again each time, unless they are few."""
+
+    MOST_KEPT = 64 << 20
+
+    def __init__(self, examples: str, split: str) -> None:
+        self._shards = shards(examples, split)
+        self._kept: list[example_bytes.Records] | None = None
+
+    def __iter__(self) -> Iterator[example_bytes.Records]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept: list[example_bytes.Records] = []
+        size = 0
+        for piece in example_bytes.of_shards(self._shards):
+            size += len(piece.data)
+            kept = [*kept, piece] if size <= self.MOST_KEPT else []
+            yield piece
+        if size <= self.MOST_KEPT:
+            self._kept = kept
+
+
 def row_ids(examples: str, split: str) -> np.ndarray:
     """The ids of all rows of a split; nothing else of them is parsed."""
     ids = map(example_bytes.row_ids, example_bytes.of_shards(shards(examples, split)))
@@ -100,11 +123,11 @@ def row_ids(examples: str, split: str) -> np.ndarray:
 
 
 def some_columns(
-    task: Task, examples: str, split: str, columns: Sequence[Feature], chosen: np.ndarray
+    task: Task, split: Iterable[example_bytes.Records], columns: Sequence[Feature], chosen: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """These features, and the labels, of the rows of a split at the chosen positions, which are sorted."""
     records = SomeRecords(chosen)
-    for piece in example_bytes.of_shards(shards(examples, split)):
+    for piece in split:
         records.add(piece)
     return columns_of(task, columns, records.found)
 
@@ -163,13 +186,13 @@ def complete_for_training(task: Task, features: dict[str, tf.Tensor]) -> tf.Tens
 
 
 def served_rows(
-    task: Task, examples: str, split: str, batch: int, columns: Sequence[Feature] = ()
+    task: Task, split: Iterable[example_bytes.Records], batch: int, columns: Sequence[Feature] = ()
 ) -> Iterator[tuple[list[bytes], dict[str, np.ndarray], np.ndarray, np.ndarray]]:
     """(Requests as a client would send them, these raw features, labels, row ids) in the shards' order.
 
     Each time a multiple of `batch` rows, as many as are read at once; the last time the rest.
     """
-    for records in example_bytes.in_groups(shards(examples, split), batch):
+    for records in example_bytes.in_groups(split, batch):
         together = example_bytes.joined(records)
         rows, requests = example_bytes.row_ids(together), example_bytes.without(together, [task.label.name, ROW_ID])
         yield requests, *columns_of(task, columns, records), rows

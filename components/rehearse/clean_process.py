@@ -152,8 +152,9 @@ def answered(
 
 def latency(client: PythonClient, requests: Requests, rows: Sequence[Row], size: int) -> dict[str, float]:
     """Milliseconds of a call, requests ready made, by the signature that takes tf.Examples."""
-    batches = [requests("serving_default", repeated(rows, size, start)) for start in range(4)]
-    times = list(timed(lambda call: client.ask("serving_default", batches[call % 4]), *CALLS[size]))
+    starts = range(0, len(rows), size)[:4]
+    batches = [requests("serving_default", repeated(rows, size, start)) for start in starts]
+    times = list(timed(lambda call: client.ask("serving_default", batches[call % len(batches)]), *CALLS[size]))
     ordered = sorted(times)
     at = {share: ordered[min(int(share * len(ordered)), len(ordered) - 1)] * 1000 for share in (0.5, 0.99)}
     return {"p50_ms": at[0.5], "p99_ms": at[0.99], "calls": len(ordered)}

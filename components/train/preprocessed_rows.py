@@ -141,7 +141,7 @@ class Reader:
         self.complete = complete
 
     def batches(self, shards: Sequence[str]) -> Iterator[Batch]:
-        groups = example_bytes.in_groups(shards, self.batch)
+        groups = example_bytes.in_groups(example_bytes.of_shards(shards), self.batch)
         records = (group[at : at + self.batch] for group in groups for at in range(0, len(group), self.batch))
         return in_order(self._batch, records, self.at_once) if self.at_once > 1 else map(self._batch, records)
 

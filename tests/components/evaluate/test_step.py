@@ -44,9 +44,13 @@ def finish(task, model, folder):
     export(task, "line", model, preprocessing, folder / "serving")
 
 
+def split_of_test(examples):
+    return parse.Split(str(examples), "test")
+
+
 def equality(task, trained):
     served = predictions.ServedModel(trained / "serving")
-    return evaluate.prove_equal(task, served, str(trained / "examples"), str(trained))
+    return evaluate.prove_equal(task, served, split_of_test(trained / "examples"), str(trained))
 
 
 def test_the_served_path_equals_the_trained_path(plane, trained):
@@ -80,11 +84,11 @@ def test_answers_for_other_rows_prove_nothing(plane, trained, plane_rows, write_
     write_examples(plane, trained / "others", {"test": plane_rows[:7]})
     served = predictions.ServedModel(trained / "serving")
     with pytest.raises(RuntimeError, match="other test rows"):
-        evaluate.prove_equal(plane, served, str(trained / "others"), str(trained))
+        evaluate.prove_equal(plane, served, split_of_test(trained / "others"), str(trained))
 
 
 def test_requests_hold_the_features_and_nothing_else(plane, trained):
-    for requests, *_ in parse.served_rows(plane, str(trained / "examples"), "test", 4):
+    for requests, *_ in parse.served_rows(plane, split_of_test(trained / "examples"), 4):
         for request in requests:
             example = tf.train.Example.FromString(request)
             assert set(example.features.feature) == {"a", "b", "side"}
@@ -93,7 +97,7 @@ def test_requests_hold_the_features_and_nothing_else(plane, trained):
 def test_predictions_stand_beside_label_slices_and_champion(plane, trained):
     served = predictions.ServedModel(trained / "serving")
     path = str(trained / "predictions.parquet")
-    assert predictions.write(plane, served, served, str(trained / "examples"), path) == 9
+    assert predictions.write(plane, served, served, split_of_test(trained / "examples"), path) == 9
     frame = pd.read_parquet(path)
     assert list(frame) == ["row", "label", "slice_side", "prediction", "champion"]
     assert frame["row"].tolist() == list(range(9))
@@ -108,7 +112,7 @@ def test_rows_read_a_few_at_a_time_are_answered_as_all_at_once(plane, trained, m
         monkeypatch.setattr(example_bytes, "PIECE", piece)
         monkeypatch.setattr(predictions, "BATCH", 4)  # the same for both: the model's own sums may depend on it
         files.append(trained / f"{piece}.parquet")
-        predictions.write(plane, served, served, str(trained / "examples"), str(files[-1]))
+        predictions.write(plane, served, served, split_of_test(trained / "examples"), str(files[-1]))
     pd.testing.assert_frame_equal(*map(answers.read, files), check_exact=True)
 
 
@@ -120,7 +124,7 @@ def test_rows_without_a_slices_value_are_a_slice_of_their_own(plane, trained, wr
     transform.analyse(task, task.preprocess, examples, str(trained / "kept"), [])
     export(task, "line", task.models["line"].build(), Preprocessing(str(trained / "kept")), trained / "keeping")
     path = str(trained / "p.parquet")
-    predictions.write(task, predictions.ServedModel(trained / "keeping"), None, examples, path)
+    predictions.write(task, predictions.ServedModel(trained / "keeping"), None, parse.Split(examples, "test"), path)
     found = {value: len(group) for value, group in metrics.groups(pd.read_parquet(path), "side")}
     assert found == {str(present): 1, "missing": 2}
 
@@ -129,7 +133,7 @@ def test_an_empty_test_split_is_a_sentence(plane, trained, write_examples, tmp_p
     served = predictions.ServedModel(trained / "serving")
     empty = write_examples(plane, tmp_path / "empty", {"test": []})
     with pytest.raises(ValueError, match="test split has no rows"):
-        predictions.write(plane, served, None, empty, str(tmp_path / "none.parquet"))
+        predictions.write(plane, served, None, parse.Split(empty, "test"), str(tmp_path / "none.parquet"))
 
 
 def trained_on(rows):
@@ -154,10 +158,10 @@ def test_the_columns_of_chosen_rows(plane, trained, monkeypatch):
     examples, chosen = str(trained / "examples"), np.array([0, 6, 7, 13, 39])
     for piece in (example_bytes.PIECE, 400, 1):
         monkeypatch.setattr(example_bytes, "PIECE", piece)
-        features, label = parse.some_columns(plane, examples, "train", plane.features[:1], chosen)
+        features, label = parse.some_columns(plane, parse.Split(examples, "train"), plane.features[:1], chosen)
         assert features["a"].tolist() == [0, 6, 0, 6, 4]
         assert label.tolist() == [0, 8, 4, 12, 12]
-    features, label = parse.some_columns(plane, examples, "eval", plane.features[:1], np.arange(0))
+    features, label = parse.some_columns(plane, parse.Split(examples, "eval"), plane.features[:1], np.arange(0))
     assert (len(features["a"]), len(label)) == (0, 0)
 
 
@@ -259,7 +263,7 @@ def test_a_champion_of_other_features_stops_the_run(plane, trained, tmp_path):
     tf.saved_model.save(other, str(tmp_path / "other"), signatures={"serving_default": other.serve})
     rivals = [predictions.ServedModel(trained / "serving"), predictions.ServedModel(tmp_path / "other")]
     with pytest.raises(ValueError, match="cannot answer this task's rows"):
-        predictions.write(plane, *rivals, str(trained / "examples"), str(tmp_path / "p.parquet"))
+        predictions.write(plane, *rivals, split_of_test(trained / "examples"), str(tmp_path / "p.parquet"))
 
 
 SIZES = ("small", "medium", "large")
@@ -298,7 +302,9 @@ def sized(sizes, plane_rows, write_examples, tmp_path):
 
 def test_further_outputs_of_a_classifier_are_served_whole_and_scored_where_they_fit(sizes, sized):
     path = sized / "predictions.parquet"
-    predictions.write(sizes, predictions.ServedModel(sized / "serving"), None, str(sized / "examples"), str(path))
+    predictions.write(
+        sizes, predictions.ServedModel(sized / "serving"), None, split_of_test(sized / "examples"), str(path)
+    )
     frame = pd.read_parquet(path)
     assert [len(frame[f"prediction{name}"][0]) for name in ("", "_guess", "_place")] == [3, 3, 2]
     assert sum(frame["prediction_guess"][0]) == pytest.approx(1, abs=1e-5)
@@ -314,7 +320,9 @@ def of_label(task, *values):
 def test_a_champion_of_other_classes_stops_the_run(sizes, sized, values):
     served = predictions.ServedModel(sized / "serving")
     with pytest.raises(ValueError, match=r"cannot answer this task's rows.*other values of the label 'size'"):
-        predictions.write(of_label(sizes, *values), served, served, str(sized / "examples"), str(sized / "p.parquet"))
+        predictions.write(
+            of_label(sizes, *values), served, served, split_of_test(sized / "examples"), str(sized / "p.parquet")
+        )
 
 
 def test_the_provenance_tells_what_a_champion_means_by_its_probability(sizes, sized, plane_rows, write_examples):
@@ -325,7 +333,7 @@ def test_the_provenance_tells_what_a_champion_means_by_its_probability(sizes, si
     origin = {"provenance.json": {"label_values": ["small", "large"]}}
     version = versions.add(sized / "served", "plane", sized / "new", origin)
     champion = evaluate.load_champion(version)
-    asked = (predictions.ServedModel(sized / "new"), champion, examples, str(sized / "p.parquet"))
+    asked = (predictions.ServedModel(sized / "new"), champion, parse.Split(examples, "test"), str(sized / "p.parquet"))
     assert predictions.write(two, *asked) == 40
     with pytest.raises(ValueError, match="other values of the label 'size'"):
         predictions.write(of_label(two, "large", "small"), *asked)
@@ -343,9 +351,9 @@ def test_missing_values_parse_to_what_the_preprocessing_expects(plane):
 
 
 def explained(task, trained):
-    served, examples = predictions.ServedModel(trained / "serving"), str(trained / "examples")
-    predictions.write(task, served, None, examples, str(trained / "p.parquet"))
-    return explain(task, served, examples, pd.read_parquet(trained / "p.parquet"), {})
+    served, test = predictions.ServedModel(trained / "serving"), split_of_test(trained / "examples")
+    predictions.write(task, served, None, test, str(trained / "p.parquet"))
+    return explain(task, served, test, pd.read_parquet(trained / "p.parquet"), {})
 
 
 def test_features_are_explained_by_asking_the_served_model_and_always_alike(plane, trained):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -49,9 +50,22 @@ def test_records_and_their_ids(shards):
 
 @pytest.mark.usefixtures("piece")
 def test_groups_are_multiples_until_the_last(shards):
-    groups = list(example_bytes.in_groups(shards, 64))
+    groups = list(example_bytes.in_groups(example_bytes.of_shards(shards), 64))
     assert [len(group) % 64 for group in groups[:-1]] == [0] * (len(groups) - 1)
     assert [record for group in groups for record in group] == encode(COLUMNS, IDS)
+
+
+@pytest.mark.usefixtures("piece")
+@pytest.mark.parametrize(("most", "again"), [(1 << 20, ROWS), (100, 0)])
+def test_a_split_is_read_once_if_it_is_small(shards, tmp_path, monkeypatch, most, again):
+    monkeypatch.setattr(parse.Split, "MOST_KEPT", most)
+    split = parse.Split(str(tmp_path.parent), tmp_path.name)
+    next(iter(split))  # which is no reason to keep only that
+    assert sum(map(len, split)) == ROWS
+    for shard in shards:
+        with RecordWriter(Path(shard)):
+            pass  # no record is left
+    assert sum(map(len, split)) == again
 
 
 def without_by_protobuf(record, names):
