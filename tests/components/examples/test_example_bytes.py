@@ -56,7 +56,7 @@ def test_groups_are_multiples_until_the_last(shards):
 
 
 @pytest.mark.usefixtures("piece")
-@pytest.mark.parametrize(("most", "again"), [(1 << 20, ROWS), (100, 0)])
+@pytest.mark.parametrize(("most", "again"), [(1 << 30, ROWS), (100, 0)])
 def test_a_split_is_read_once_if_it_is_small(shards, tmp_path, monkeypatch, most, again):
     monkeypatch.setattr(parse.Split, "MOST_KEPT", most)
     split = parse.Split(str(tmp_path.parent), tmp_path.name)
