@@ -84,6 +84,7 @@ def prepared(examples: str, graph: str, folder: Path, *, cores: int = 3, large: 
     return subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.slow
 def test_rows_are_those_that_the_trainer_makes_however_many_processes_there_are(cars, examples, graph, tmp_path):
     reader = Reader(cars, WEIGHTED, Preprocessing(graph))
     for cores in (1, 3):
