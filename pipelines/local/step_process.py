@@ -210,8 +210,9 @@ def _work(job: Job, results: Connection, parent: Connection | None = None) -> No
     tempfile.tempdir = None
     failure = None
     try:
-        for name in job.needs:
-            lazy_imports.load(name) if name in lazy_imports.HEAVY else warm_process.load(name)
+        with lazy_imports.no_garbage_collection():
+            for name in job.needs:
+                lazy_imports.load(name) if name in lazy_imports.HEAVY else warm_process.load(name)
         _execute(job)
     except BaseException as error:
         traceback.print_exc()
