@@ -32,7 +32,9 @@ COMMANDS = {
 def seconds(words: list[str], directory: str, environment: dict[str, str]) -> float:
     command = [str(Path(sys.executable).with_name("sluice")), *words]
     began = time.monotonic()
-    subprocess.run(command, cwd=directory, env={**os.environ, **environment}, capture_output=True, check=True)
+    subprocess.run(
+        command, cwd=directory, env={**os.environ, "SLUICE_HOME": "", **environment}, capture_output=True, check=True
+    )
     return time.monotonic() - began
 
 

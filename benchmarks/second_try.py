@@ -29,11 +29,14 @@ TRIES: dict[str, tuple[list[str], str, str]] = {
     "the gate": ([], 'Bar("mae", 2.5, tolerance=0.1', 'Bar("mae", 2.4, tolerance=0.1'),
 }
 
+# Its runs lie below its own directory.
+HERE = {**os.environ, "SLUICE_HOME": ""}
+
 
 def timed(project: Path, words: list[str], warm: bool) -> tuple[float, float]:
     """Seconds from the command to the verdict, and of those the fit's; 0 where none was needed."""
     command = [sys.executable, "-m", "pipelines", "run", "second_try", "--json", *words]
-    environment = {**os.environ, "SLUICE_WARM": "1" if warm else "0"}
+    environment = {**HERE, "SLUICE_WARM": "1" if warm else "0"}
     began = time.monotonic()
     done = subprocess.run(
         command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
@@ -64,7 +67,8 @@ def tried(change: tuple[list[str], str, str], warm: bool) -> tuple[float, float,
             task.write_text(changed)
             return first, *timed(project, words, warm)
         finally:
-            subprocess.run([sys.executable, "-m", "pipelines", "stop"], cwd=project, check=True, capture_output=True)
+            stop = [sys.executable, "-m", "pipelines", "stop"]
+            subprocess.run(stop, cwd=project, env=HERE, check=True, capture_output=True)
 
 
 def main() -> None:
