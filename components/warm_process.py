@@ -36,6 +36,8 @@ WRAPPERS = (
 )  # fmt: skip
 LONGEST_ADDRESS = 100
 LOOKS_AROUND = 2.0
+# Nobody has asked for so long: then nobody waits for what is imported later.
+QUIET = 0.5
 PATIENCE = 5.0
 
 
@@ -97,7 +99,7 @@ class Server:
 
     def __init__(self, listener: socket.socket, owner: int | None, orders: Mapping[str, Any]) -> None:
         self.listener, self.owner, self.orders = listener, owner, orders
-        self.later = list(orders["later"])
+        self.later, self.asked = list(orders["later"]), time.monotonic()
         self.children: dict[int, Connection] = {}
         self.stopping, self.began, self.used = False, time.time(), time.monotonic()
         self.woken, self.wakes = os.pipe()
@@ -114,7 +116,7 @@ class Server:
             for descriptor in watched:
                 selector.register(descriptor, selectors.EVENT_READ)
             while not self.over():
-                ready = [key.fd for key, _ in selector.select(0 if self.later else LOOKS_AROUND)]
+                ready = [key.fd for key, _ in selector.select(self.patience())]
                 if self.owner in ready:
                     return  # it has gone
                 with suppress(BlockingIOError):
@@ -122,8 +124,11 @@ class Server:
                 self.reap()
                 if self.listener.fileno() in ready:
                     self.accept()
-                elif self.later:
+                elif self.later and not ready:
                     load_all([self.later.pop(0)])
+
+    def patience(self) -> float:
+        return max(self.asked + QUIET - time.monotonic(), 0.0) if self.later else LOOKS_AROUND
 
     def over(self) -> bool:
         if self.children:
@@ -152,6 +157,7 @@ class Server:
 
     def accept(self) -> None:
         client, _ = self.listener.accept()
+        self.asked = time.monotonic()
         client.settimeout(PATIENCE)
         try:
             word, descriptors, _, _ = socket.recv_fds(client, 1, 8)

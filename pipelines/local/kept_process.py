@@ -20,7 +20,7 @@ from components import warm_process
 # The doors of a process, and all that is behind the clean one: what a server of models has.
 WARM, CLEAN = "warm", "clean"
 ALONE = ("tensorflow",)
-# Nobody needs these before the evaluation: they are imported, one by one, while the others are in use.
+# Nobody needs these before the evaluation: they are imported, one by one, when nobody asks for a process.
 LATER = ("scipy.optimize", "scipy.stats", "sklearn.utils", "sklearn.metrics")
 PRELOAD = (
     "tensorflow", "keras", "tensorflow_transform", "tensorflow_transform.beam", "apache_beam", "pandas", "pyarrow",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components import beam_runners, code
+from components.storage.local_paths import source_kind
 from pipelines import lazy_imports
 from pipelines.compiled_graph import Graph, Step
 from pipelines.local import step_process
@@ -263,6 +264,8 @@ class Walk:
         found = code.externals(*modules(step))
         if "apache_beam" not in found:
             return ()
+        if source_kind(str(self.values.arguments.get("data", ""))) != "tfds":
+            found -= {"tensorflow_datasets"}
         return (*sorted(lazy_imports.HEAVY & found), *(() if self.elsewhere else ["apache_beam"]))
 
     def _sure_to_train(self) -> bool:

@@ -95,6 +95,20 @@ def test_the_next_command_finds_the_process_of_the_one_before(kept: Callable[...
     assert answer(kept(), os.getppid) == (number, number)
 
 
+def test_what_nobody_needs_yet_is_imported_when_nobody_asks(
+    kept: Callable[..., WarmServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warm_server, "LATER", ("wave",))
+    server = kept(("colorsys", "wave"))
+    assert {"colorsys", "wave"}.intersection(answer(server, imported)[0]) == {"colorsys"}
+
+    def after_a_while() -> bool:
+        time.sleep(2 * warm_process.QUIET)
+        return "wave" in answer(server, imported)[0]
+
+    until(after_a_while)
+
+
 def test_nothing_of_ours_is_imported_before_the_fork_so_an_edit_counts(
     kept: Callable[..., WarmServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
