@@ -260,7 +260,10 @@ class Walk:
         time.sleep(TICK)
 
     def _needs(self, step: Step) -> tuple[str, ...]:
-        """A Beam step is sure to use what it imports, and in threads: so no placeholders there."""
+        """A Beam step is sure to use what it imports, and in threads: so no placeholders there.
+
+        Only TFDS is for its own sources alone.
+        """
         found = code.externals(*modules(step))
         if "apache_beam" not in found:
             return ()
