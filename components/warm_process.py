@@ -27,9 +27,15 @@ if TYPE_CHECKING:
 FORK, PROGRAM, ASK, STOP = b"f", b"p", b"?", b"x"
 # In the environment of a step: the socket of one that has imported TensorFlow alone.
 CLEAN_PROCESS = "SLUICE_CLEAN_PROCESS"
-# What libraries take along where they find it: Beam, for Google's cloud and for MongoDB (half of its import), and Keras
-# for wrappers of its models (a quarter of TensorFlow's).
-CLOUDS, WRAPPED = ("google.cloud", "google.pubsub_v1", "pymongo", "bson"), ("sklearn",)
+# What libraries take along where they find it, and no step wants of them: half of Beam's import, for Google's cloud and
+# MongoDB; a third of TensorFlow's, most of it for Keras' wrappers of models for scikit-learn.
+CLOUDS = ("apitools", "bson", "google.auth", "google.cloud", "google.pubsub_v1", "pymongo")
+LEFT_OUT = {
+    "apache_beam": CLOUDS,
+    "tensorflow": ("IPython", "googleapiclient", "scipy.sparse", "sklearn"),
+    "tensorflow_transform": ("scipy",),
+    "tensorflow_transform.beam": CLOUDS,
+}
 # Imported anew when scikit-learn is there.
 WRAPPERS = (
     "keras.src.wrappers.fixes", "keras.src.wrappers.utils", "keras.src.wrappers.sklearn_wrapper", "keras.wrappers",
@@ -279,10 +285,10 @@ def load_all(names: Sequence[str]) -> None:
 
 
 def load(name: str) -> None:
-    """Import a library, without what it takes along for others: see CLOUDS and WRAPPED."""
-    with absent(WRAPPED if name == "tensorflow" else CLOUDS if "beam" in name else ()):
+    """Import a library, without what it takes along for others."""
+    with absent(LEFT_OUT.get(name, ())):
         importlib.import_module(name)
-    if name.startswith(WRAPPED):
+    if name.startswith("sklearn"):
         for other in WRAPPERS:
             if other in sys.modules:
                 importlib.reload(sys.modules[other])

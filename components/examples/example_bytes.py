@@ -9,10 +9,10 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from gzip import GzipFile
 from typing import Any
 
 import numpy as np
+from isal.igzip import IGzipFile
 from numpy.typing import NDArray
 
 from components.examples.encode import varint
@@ -47,7 +47,7 @@ def of_shards(shards: Iterable[str]) -> Iterator[Records]:
     """All records in order, a piece of a shard at a time; gzip's checksum stands for those of the records."""
     for shard in shards:
         rest = b""
-        with urls.opened(shard) as file, GzipFile(fileobj=file) as plain, ThreadPoolExecutor(1) as beside:
+        with urls.opened(shard) as file, IGzipFile(fileobj=file) as plain, ThreadPoolExecutor(1) as beside:
             coming = beside.submit(plain.read, PIECE)
             while piece := coming.result():
                 coming = beside.submit(plain.read, PIECE)

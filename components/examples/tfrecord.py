@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import struct
@@ -15,6 +14,7 @@ from typing import BinaryIO
 
 import google_crc32c
 import numpy as np
+from isal.igzip import IGzipFile
 
 from components.storage import urls
 
@@ -64,16 +64,17 @@ class RecordWriter:
         self.count = 0
         self.bytes = 0
         self._file = path.open("wb")
-        self._gzip = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, compresslevel=1, mtime=0)
+        self._gzip = IGzipFile(filename="", mode="wb", fileobj=self._file, compresslevel=1, mtime=0)
+        self._rest = b""
         self._beside = ThreadPoolExecutor(max_workers=1)
-        self._pending: Future[int] | None = None
+        self._pending: Future[None] | None = None
 
     def write(self, records: Sequence[bytes]) -> None:
         data = framed(records)
         self.count += len(records)
         self.bytes += len(data)
         self._wait()
-        self._pending = self._beside.submit(self._gzip.write, data)
+        self._pending = self._beside.submit(self._compress, data)
 
     def close(self) -> None:
         """Return when the whole file is on the disk."""
@@ -81,6 +82,7 @@ class RecordWriter:
             return
         try:
             self._wait()
+            self._gzip.write(self._rest)
             self._gzip.close()
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -93,6 +95,14 @@ class RecordWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def _compress(self, data: bytes) -> None:
+        """In pieces of one size, as the compressed bytes hang on where what is compressed is cut."""
+        data = self._rest + data
+        whole = len(data) - len(data) % PIECE
+        for start in range(0, whole, PIECE):
+            self._gzip.write(data[start : start + PIECE])
+        self._rest = data[whole:]
 
     def _wait(self) -> None:
         pending, self._pending = self._pending, None
@@ -140,5 +150,5 @@ def _exactly(stream: BinaryIO, size: int, number: int, at_end: bool = False) -> 
 def serialized_examples_of(shards: Iterable[str]) -> Iterator[bytes]:
     """Every serialized tf.Example of these shards, wherever they lie."""
     for shard in shards:
-        with urls.opened(shard) as file, gzip.GzipFile(fileobj=file) as plain:
+        with urls.opened(shard) as file, IGzipFile(fileobj=file) as plain:
             yield from read_records(io.BufferedReader(plain, 1 << 20))

@@ -35,12 +35,14 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 
 def test_the_same_records_are_the_same_bytes_under_any_name_and_in_any_batches(tmp_path: Path) -> None:
+    records = [np.random.default_rng(1).integers(0, 9, 5_000_000, np.uint8).tobytes(), b"b", b"c" * 2_000_000, b"d"]
     with RecordWriter(tmp_path / "one") as writer:
-        writer.write([b"a" * 1000, b"b", b"c"])
+        writer.write(records)
     with RecordWriter(tmp_path / "two") as writer:
-        writer.write([b"a" * 1000])
-        writer.write([b"b", b"c"])
+        for record in records:
+            writer.write([record])
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert gzip.decompress((tmp_path / "one").read_bytes()) == tfrecord.framed(records)
 
 
 @pytest.mark.parametrize(
