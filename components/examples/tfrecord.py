@@ -64,7 +64,7 @@ class RecordWriter:
         self.count = 0
         self.bytes = 0
         self._file = path.open("wb")
-        self._gzip = IGzipFile(filename="", mode="wb", fileobj=self._file, compresslevel=1, mtime=0)
+        self._gzip = IGzipFile(filename="", mode="wb", fileobj=self._file, mtime=0)
         self._rest = b""
         self._beside = ThreadPoolExecutor(max_workers=1)
         self._pending: Future[None] | None = None

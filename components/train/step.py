@@ -69,8 +69,8 @@ def run(
         keras.utils.set_random_seed(seed)
         preprocessing = Preprocessing(transform_graph)
         if state:
-            facts_of_fit = (task, model_name, settings, seed, start, found.facts(train))
-            state = f"{state}/{checkpoint_copy.key(*facts_of_fit, folders=(examples, transform_graph))}"
+            of_fit = (task, model_name, settings, seed, start, found.facts(train))
+            state = f"{state}/{checkpoint_copy.key(*of_fit, folders=(examples, transform_graph))}"
         directory = meanwhile.enter_context(written_to(Path(model), found))
         fitted, watched = load(definition, train, preprocessing, examples, folder)
         with found.scope():
@@ -80,29 +80,16 @@ def run(
         with checkpoint_copy.kept(state, directory / "resume", chief=found.chief):
             resume = fit(definition, model_name, built, train, fitted, watched, seed, directory, found)
         fit_seconds = time.monotonic() - started
-        say("exporting")
-        built.save(directory / "model.keras")
-        answers = answered(definition, model_name, built, preprocessing, examples)
-        trained_answers.write(directory / trained_answers.FILE, *answers)
-        served = export(definition, model_name, built, preprocessing, directory / "serving")
-        tensorboard.write_samples(definition, served.predict, examples, directory / "logs")
+        write_model(definition, model_name, built, preprocessing, examples, directory)
         write_json(directory / HISTORY, resume.history)
         facts = {
-            "epochs": resume.epoch,
-            "best_epoch": resume.best_epoch,
-            "watched_metrics": at_best_epoch(resume),
+            **facts_of_fit(resume, fitted, watched),
+            **facts_of_model(built),
+            **found.facts(train),
             "seed": seed,
             "seconds": round(time.monotonic() - started, 2),
             "fit_seconds": round(fit_seconds, 2),
-            "rows": fitted.count,
-            "rows_watched": watched.count if watched else 0,
-            "skipped_missing": fitted.skipped,
-            **found.facts(train),
-            "xla": bool(built.jit_compile),
             "warm_start": warm,
-            "weights": built.count_params(),
-            "layers": layers(built),
-            "about": getattr(built, "about", ""),
             "settings": {**plain(train), **{f"model.{name}": value for name, value in hyperparameters.items()}},
         }
         write_json(directory / "training.json", facts)
@@ -149,6 +136,40 @@ def large_rows_at(directory: Path, *, stays: bool) -> Iterator[Path]:
         return
     yield directory / "rows"
     shutil.rmtree(directory / "rows", ignore_errors=True)
+
+
+def write_model(
+    task: Task, model_name: str, model: keras.Model, preprocessing: Preprocessing, examples: str, directory: Path
+) -> None:
+    """The trained model as Keras saves it and as it is served, and what it answers to a few test rows."""
+    say("exporting")
+    model.save(directory / "model.keras")
+    answers = answered(task, model_name, model, preprocessing, examples)
+    trained_answers.write(directory / trained_answers.FILE, *answers)
+    served = export(task, model_name, model, preprocessing, directory / "serving")
+    tensorboard.write_samples(task, served.predict, examples, directory / "logs")
+
+
+def facts_of_fit(
+    resume: Resume, fitted: preprocessed_rows.Rows, watched: preprocessed_rows.Rows | None
+) -> dict[str, Any]:
+    return {
+        "epochs": resume.epoch,
+        "best_epoch": resume.best_epoch,
+        "watched_metrics": at_best_epoch(resume),
+        "rows": fitted.count,
+        "rows_watched": watched.count if watched else 0,
+        "skipped_missing": fitted.skipped,
+    }
+
+
+def facts_of_model(model: keras.Model) -> dict[str, Any]:
+    return {
+        "xla": bool(model.jit_compile),
+        "weights": model.count_params(),
+        "layers": layers(model),
+        "about": getattr(model, "about", ""),
+    }
 
 
 def at_best_epoch(resume: Resume) -> dict[str, float]:
