@@ -258,7 +258,7 @@ def fit(
         )  # fmt: skip
     else:
         if looped:
-            batches = in_compiled_blocks(model, order, example, batch)
+            batches = in_compiled_blocks(model, rows.count, order, example, batch)
         elif rows.in_blocks:
             batches = shuffled_batches.fed_in_blocks(order, example, batch)
         else:
@@ -272,11 +272,12 @@ def fit(
 
 
 def in_compiled_blocks(
-    model: keras.Model, order: shuffled_batches.Order, example: shuffled_batches.Example, batch: int
+    model: keras.Model, rows: int, order: shuffled_batches.Order, example: shuffled_batches.Example, batch: int
 ) -> tf.data.Dataset:
     """What Keras' fit takes, a block of batches at a time; the model makes all steps of one in one go."""
     block = shuffled_batches.batches_in_a_block(order, example, batch)
+    xla.build_metrics(model, example(tf.range(1)))
     model.steps_per_execution = block
-    model.train_function = xla.train_function(model, batch, block)
+    model.train_function = xla.train_function(model, batch, block, rest=rows % batch > 0)
     # Keras counts batches, and would take the number of blocks for theirs.
     return shuffled_batches.fed(order(batch * block, counted=False), example)

@@ -38,8 +38,20 @@ def pays(model: keras.Model, train: Train, steps: int, batch: int) -> bool:
     return known and epochs * steps * (STEP + WEIGHT * batch * model.count_params()) >= WORTH
 
 
-def train_function(model: keras.Model, batch: int, block: int) -> Callable[[Iterator[Any]], dict[str, tf.Tensor]]:
-    """What Keras' fit calls: it takes the next rows of at most so many batches, and makes a step with each batch."""
+def build_metrics(model: keras.Model, rows: tuple[Any, ...]) -> None:
+    """Make their variables: TensorFlow traces a function that makes variables once more without them."""
+    inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(rows)
+    model.compute_metrics(inputs, labels, model(inputs, training=False), weights)
+    model.reset_metrics()
+
+
+def train_function(
+    model: keras.Model, batch: int, block: int, *, rest: bool
+) -> Callable[[Iterator[Any]], dict[str, tf.Tensor]]:
+    """What Keras' fit calls: it takes the next rows of at most so many batches, and makes a step with each batch.
+
+    Only where there is a rest may the last batch of an epoch be a smaller one.
+    """
     step = tf.function(plain(model.train_step), jit_compile=True)
 
     @plain
@@ -68,7 +80,8 @@ def train_function(model: keras.Model, batch: int, block: int) -> Callable[[Iter
             return 0
 
         steps(tf.nest.map_structure(in_batches, rows), count // batch)
-        tf.cond(count > whole, last, lambda: 0)
+        if rest:
+            tf.cond(count > whole, last, lambda: 0)
         metrics: dict[str, tf.Tensor] = model.get_metrics_result()
         return metrics
 

@@ -130,12 +130,23 @@ def test_a_fit_comes_to_the_same_weights_bit_for_bit(plane, tmp_path, monkeypatc
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_op_determinism")
-def test_a_fit_compiled_by_xla_does_so_too_and_leaves_no_row_out(plane, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("batch", "last_steps", "times_traced"), [(8, [1, 3, 5], 2), (41, [1], 1)], ids=["a rest", "no rest"]
+)
+def test_a_fit_compiled_by_xla_does_so_too_and_leaves_no_row_out(
+    plane, tmp_path, monkeypatch, batch, last_steps, times_traced
+):
     monkeypatch.setattr(shuffled_batches, "BLOCK", 2)
+    traced = []
+
+    class Traced(keras.Model):
+        def train_step(self, data):
+            traced.append(data)
+            return super().train_step(data)
 
     def build():
         inputs, middle = of_numbers()
-        return keras.Model(inputs, keras.layers.Dropout(0.0)(keras.layers.Dense(1)(middle(inputs[0]))))
+        return Traced(inputs, keras.layers.Dropout(0.0)(keras.layers.Dense(1)(middle(inputs[0]))))
 
     def seen():
         return [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: ends[-1].append(batch))]
@@ -144,17 +155,19 @@ def test_a_fit_compiled_by_xla_does_so_too_and_leaves_no_row_out(plane, tmp_path
     task = dataclasses.replace(plane, models={"one": Model(build, Train(epochs=1))})
     given = {layer.name: OUTPUTS[layer.name] for layer in of_numbers()[0]}
     for room, xla in ((Room(), True), (Room(0, tmp_path), True), (Room(), False)):
-        settings = Train(epochs=3, batch_size=8, learning_rate=0.05, patience=2, xla=xla, callbacks=seen)
+        settings = Train(epochs=3, batch_size=batch, learning_rate=0.05, patience=2, xla=xla, callbacks=seen)
         rows = dataclasses.replace(kept(given, room), labels=tf.constant(NUMBERS[:, :1]))
         keras.utils.set_random_seed(0)
         model = train.build(task, "one", {}, rows)
         ends.append([])
+        traced.clear()
         resume = train.fit(task, "one", model, settings, rows, rows, 0, tmp_path / str(len(ends)))
         assert model.jit_compile is xla
-        assert int(model.optimizer.iterations) == 3 * math.ceil(rows.count / 8)
+        assert int(model.optimizer.iterations) == 3 * math.ceil(rows.count / batch)
+        assert len(traced) == times_traced or not xla
         ends[-1] = (ends[-1], resume.history, [np.asarray(each) for each in model.get_weights()])
     memory, disk, plain = ends
-    assert memory[0] == disk[0] == [1, 3, 5] * 3  # the last step of each block, as Keras numbers them
+    assert memory[0] == disk[0] == last_steps * 3  # the last step of each block, as Keras numbers them
     assert memory[1] == disk[1]
     assert memory[1]["loss"] == pytest.approx(plain[1]["loss"], rel=1e-5)
     assert memory[1]["val_loss"] == pytest.approx(plain[1]["val_loss"], rel=1e-5)
