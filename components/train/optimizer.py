@@ -51,6 +51,13 @@ def compile_model(
         tf.config.experimental.enable_op_determinism()
 
 
+def build_metrics(model: keras.Model, rows: tuple[Any, ...]) -> None:
+    """Make their variables: TensorFlow traces a function that makes variables once more without them."""
+    inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(rows)
+    model.compute_metrics(inputs, labels, model(inputs, training=False), weights)
+    model.reset_metrics()
+
+
 def compiles(
     model: keras.Model, train: Train, steps: int, found: devices.Devices, *, dense: bool
 ) -> bool | Literal["auto"]:

@@ -39,7 +39,7 @@ from components.train.callbacks import LossRatio, Progress
 from components.train.checkpoint import HISTORY, Resume
 from components.train.first_test_rows import answered
 from components.train.layers import layers
-from components.train.optimizer import STEPS_AT_ONCE, compile_model
+from components.train.optimizer import STEPS_AT_ONCE, build_metrics, compile_model
 from tasks import InputError, Task, Train
 
 EVALUATION_BATCH = 1024
@@ -225,6 +225,9 @@ def fit(
     steps = math.ceil(rows.count / batch)
     with found.scope():
         compile_model(task, model, train, outputs, steps, found, dense=rows.dense)
+    example = shuffled_batches.example(rows, model, outputs)
+    if found.strategy is None:
+        build_metrics(model, example(tf.range(1)))
     early = None
     if watched is not None and (train.keep_best or train.patience is not None):
         patience = train.epochs if train.patience is None else train.patience
@@ -246,7 +249,6 @@ def fit(
     together = found.strategy is None and (looped or steps <= STEPS_AT_ONCE)
     epochs = tf.data.Dataset.range(first, train.epochs) if together else epoch.now
     order = functools.partial(shuffled_batches.order, rows, seed=seed, epochs=epochs)
-    example = shuffled_batches.example(rows, model, outputs)
     held_out = None
     if watched is not None:
         numbers = shuffled_batches.numbers(watched, EVALUATION_BATCH)
@@ -276,7 +278,6 @@ def in_compiled_blocks(
 ) -> tf.data.Dataset:
     """What Keras' fit takes, a block of batches at a time; the model makes all steps of one in one go."""
     block = shuffled_batches.batches_in_a_block(order, example, batch)
-    xla.build_metrics(model, example(tf.range(1)))
     model.steps_per_execution = block
     model.train_function = xla.train_function(model, batch, block, rest=rows % batch > 0)
     # Keras counts batches, and would take the number of blocks for theirs.

@@ -38,13 +38,6 @@ def pays(model: keras.Model, train: Train, steps: int, batch: int) -> bool:
     return known and epochs * steps * (STEP + WEIGHT * batch * model.count_params()) >= WORTH
 
 
-def build_metrics(model: keras.Model, rows: tuple[Any, ...]) -> None:
-    """Make their variables: TensorFlow traces a function that makes variables once more without them."""
-    inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(rows)
-    model.compute_metrics(inputs, labels, model(inputs, training=False), weights)
-    model.reset_metrics()
-
-
 def train_function(
     model: keras.Model, batch: int, block: int, *, rest: bool
 ) -> Callable[[Iterator[Any]], dict[str, tf.Tensor]]:
