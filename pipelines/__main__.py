@@ -76,6 +76,12 @@ def obey(given: argparse.Namespace, forked: ForkedCommand | None = None) -> int:
         return _complain(f"{error.strerror or error}{place}", 1)
     except (ValueError, RuntimeError) as error:
         return _complain(str(error), 1)
+    except ModuleNotFoundError as error:
+        from pipelines import missing_library
+
+        if missing := missing_library.sentence(error):
+            return _complain(missing, 1)
+        raise
 
 
 def _complain(text: str, status: int) -> int:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from components import code, warm_process
-from pipelines import kfp_import, lazy_imports
+from pipelines import kfp_import, lazy_imports, missing_library
 from pipelines.compiled_graph import Step
 from pipelines.local.cache_keys import Ingredients
 from pipelines.local.interrupts import held_back
@@ -277,6 +277,8 @@ def _failure(error: BaseException) -> Failure:
         return Failure(message="There is no space left on the disk. Free some, then give the same command again.")
     if told := _mistakes.sentence(error):
         return Failure(message=told[:4000], wrong_input=isinstance(error, InputError))
+    if missing := missing_library.sentence(error):
+        return Failure(message=missing)
     text = str(error).strip()
     # Sentences of ours, and lists of them, are whole; a library's text may go on for pages, which are in the log.
     if type(error) not in {InputError, ValueError, RuntimeError} or not text:

@@ -297,3 +297,17 @@ def test_the_shell_offers_what_may_come_next(tmp_path: Path, line: str, offered:
 def test_data_with_a_name_are_no_file(data: str) -> None:
     given = parser().parse_args(["run", "auto_mpg", "--data", data])
     assert pipeline_arguments(given)["data"] == data
+
+
+@pytest.mark.slow
+def test_a_library_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "isal.py").write_text('raise ModuleNotFoundError("No module named \'isal\'", name="isal")\n')
+    (tmp_path / "row.csv").write_text("weight\n2000\n")
+    _, said = sluice(tmp_path, "predict", "auto_mpg", "row.csv", status=1)
+    sentence = (
+        "The library 'isal' is not installed. `sluice doctor` tells which ones Sluice lacks, `make install` "
+        "installs them."
+    )
+    assert said == f"sluice: {sentence}\n"
+    _, said = sluice(tmp_path, "run", "auto_mpg", status=1)
+    assert f"sluice: The step ingest failed: {sentence}\n" in said
